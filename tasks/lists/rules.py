@@ -133,11 +133,14 @@ def _as_times(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_string(kind):
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
-        zoned = pc.any(pc.match_substring_regex(column, r"(Z|[+-]\d\d:?\d\d)$")).as_py()
-        kind = pa.timestamp("us", "UTC" if zoned else None)
-    elif not pa.types.is_temporal(kind):
+        zoned, none = pc.match_substring_regex(column, r"(Z|[+-]\d\d:?\d\d)$"), pa.scalar(None, kind)
+        plain = pc.cast(pc.if_else(zoned, none, column), pa.timestamp("us"))
+        return pc.coalesce(
+            pc.cast(pc.if_else(zoned, column, none), pa.timestamp("us", "UTC")), pc.assume_timezone(plain, "UTC")
+        )
+    if not pa.types.is_temporal(kind):
         raise pa.ArrowInvalid("no dates")
-    return pc.cast(pc.cast(column, kind), pa.timestamp("us", getattr(kind, "tz", None)))
+    return pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None)))
 
 
 def _bounds(items: pa.Table, settings: ListSettings, features: FeatureSettings, note: bool) -> Bounds | None:

@@ -25,7 +25,8 @@ from tests.tasks.publishing import lists, prepare_night, publish, rewrite
 DATES = {
     "released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]),
     "written": ["2026-03-01"] * 8,
-    "moment": [f"2026-03-{30 - n}T01:00:00+02:00" for n in range(7)] + [""],
+    "moment": [f"2026-03-{30 - n}T01:00:00+02:00" for n in range(4)]
+    + ["2026-03-25T23:00:00", "2026-03-24T23:00:00Z", "2026-03-23", ""],
     "hour": [time(12)] * 8,
 }
 OF_USERS = {"plan": [*["free"] * 4, None, "premium"], "tags": [["a"]] * 6}
