@@ -51,6 +51,7 @@ def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:
         return False
     schema = arrow_schema("topk_delta", types[1][0], types[1][2])
     parts = Parts(out / "topk_delta")
+    parts.write(schema.empty_table())  # the table is there where nobody had a list, nor has one
     for before, after in side_by_side(old, new, COLUMNS, MORE):
         pair = Pair(before, after)
         parts.write(

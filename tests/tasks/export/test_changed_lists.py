@@ -109,6 +109,13 @@ def test_topk_delta_has_what_changed_since_the_export_that_readers_have(night: N
     assert publish(night, fresh=True)["delta_of"] == "2026-03-30"
 
 
+def test_where_nobody_has_a_list_twice_nothing_has_changed(night: Night) -> None:
+    publish(night, active_days=0.001)
+    assert set(delta(night)["change"].to_pylist()) == {"removed"}
+    assert publish(night, k=2, active_days=0.001)["delta_of"] == str(RUN_DATE)
+    assert delta(night).num_rows == 0
+
+
 def test_the_first_export_and_one_of_an_earlier_night_have_no_topk_delta(night: Night) -> None:
     first = read_json(night.store.export_manifest("2026-03-30")) or {}
     assert first["delta_of"] is None and "topk_delta" not in first["schema"]
