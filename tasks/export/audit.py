@@ -136,9 +136,8 @@ def profile_of(
         known = (user >= 0) & (item >= 0)
         ordered = np.sort(key[known])
         counts["users_listed"] += len(np.unique(user[known]))
-        counts["cold_users"] += int(
-            pc.sum(pc.equal(table["source"].cast(pa.string()), "cold").filter(new)).as_py() or 0
-        )
+        cold = pc.fill_null(pc.equal(table["source"].cast(pa.string()), "cold"), False).to_numpy()
+        counts["cold_users"] += int(np.logical_and.reduceat(cold, starts).sum())  # the whole list is the fallback's
         counts["rows"] += len(user)
         counts["duplicate_items"] += int((ordered[1:] == ordered[:-1]).sum())
         counts["rank_gaps"] += int((rank != place + 1).sum())

@@ -90,6 +90,15 @@ def test_the_audit_counts_and_refuses_what_breaks_the_contract(
         audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
 
 
+def test_whose_list_is_of_the_fallback_in_part_is_not_cold(
+    good: tuple[Night, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    night, kept, before = good
+    out = shutil.copytree(kept, tmp_path / "out")
+    rewrite(out, lambda f: f.assign(source=f["source"].where(f["rank"] != 1, "cold")))  # as a new item can be first
+    assert checked(night, out)["cold_users"] == before["cold_users"] == 1
+
+
 def test_the_audit_does_not_depend_on_where_files_and_batches_end(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
