@@ -68,7 +68,8 @@ def _sides(store: Store, ids: Sequence[str], chosen: dict[str, str]) -> tuple[Si
     if not chosen["second"] and pointer is not None:
         chosen["second"] = pointer["export_id"]
     if not chosen["first"]:
-        earlier = [one for one in ids if age_order(one)[0] < age_order(chosen["second"])[0]] if chosen["second"] else []
+        night = chosen["second"].partition(".")[0]  # somebody may have written anything
+        earlier = [one for one in ids if age_order(one)[0] < night]
         chosen["first"] = earlier[0] if earlier else ""
     if chosen["model"] and chosen["other"]:
         day = night_of(chosen["night"])

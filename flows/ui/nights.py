@@ -14,6 +14,7 @@ from flows.ui.report_page import report_parts
 from flows.ui.site import Site
 from flows.ui.trends import trends
 from recmodels.errors import ConfigError
+from tasks.store.exports import manifest_of
 from tasks.store.ids import night_of
 from tasks.store.paths import LONG_TERM
 
@@ -30,7 +31,8 @@ def overview(request: Request, site: Site) -> Response:
     every = site.nights.all()
     shown = within(every, PERIODS[period])
     pointer = site.nights.pointer()
-    current = next((one for one in every if pointer and one.export_id == pointer["export_id"]), None)
+    current = next((one for one in every if pointer and str(one.run_date) == pointer["run_date"]), None)
+    about = (manifest_of(site.store, pointer["export_id"]) if pointer else None) or {}
     return rendered(
         "nights.html.j2",
         request,
@@ -41,6 +43,7 @@ def overview(request: Request, site: Site) -> Response:
         last=every[-1] if every else None,
         pointer=pointer,
         current=current,
+        by=about.get("champion", ""),
         months=months(shown),
         trends=trends(shown),
         period=period,

@@ -41,7 +41,7 @@ class NightSeen:
         model: whose lists it published, or would have.
         figures: the model's, by metric.
         baseline: the figures of what sold most, by metric.
-        export_id: what it published, if that is still there.
+        export_id: the last that was published of it, if that is still there.
         churn: the share of the lists that the export before did not have.
         trouble: why something of it cannot be shown; empty where all can.
     """
@@ -177,7 +177,7 @@ def seen(night: Night, export_id: str) -> NightSeen:
         figures=measured.get(record.winner or "", {}),
         baseline=_baseline(measured, gate),
         models=_primary(measured),
-        export_id=record.export_id if record.export_id == export.get("export_id") and record.export_id else "",
+        export_id=str(export.get("export_id", "")) if record.export_id else "",
         started_at=record.started_at,
         seconds=record.seconds,
         rows=record.rows,

@@ -175,6 +175,8 @@ def said(name: str, value: object) -> str:
         return toml(shown(value))
     if name == "command" and isinstance(value, list) and len(value) > 1:
         return f"{toml(value[:1])}, and {len(value) - 1} more"
+    if isinstance(value, list):
+        return "[" + ", ".join(said(name, one) for one in value) + "]"
     return toml(value)
 
 

@@ -132,6 +132,7 @@ def test_the_last_two_nights_are_compared_before_others_are_chosen(site: Site) -
     ("path", "told"),
     [
         ("/compare?first=2020-01-01", "There is no export 2020-01-01"),
+        ("/compare?second=2030-01-01.x", "There is no export 2030-01-01.x"),
         ("/compare?model=als&other=ease&night=x", "There is no night x"),
         (f"/compare?model=als&other=ease&night={FIRST}", "has no lists of a model als"),
     ],

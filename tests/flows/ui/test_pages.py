@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from flows.ui.health import tonight_of
+from flows.ui.settings import said
 from flows.ui.site import Complaint, Examination, Site
+from tasks.store.exports import write_export_manifest
 from tasks.store.files import write_json
 from tasks.store.paths import Store
 from tests.flows.ui.asking import asked, checked, site_at
@@ -117,6 +119,20 @@ def test_a_night_that_is_written_again_is_read_again(tmp_path: Path) -> None:
     assert "item_knn" in checked(asked(site, "/nights")).all("table")[-1].text
 
 
+def test_what_readers_see_is_of_its_night_once_it_was_refiltered(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    day = night(store, 0)
+    store.export(f"{day}.2").mkdir()
+    of = {"export_id": f"{day}.2", "run_date": str(day), "champion": "als", "files": [], "refilter": {"of": str(day)}}
+    write_export_manifest(store, of)
+    pointer = json.loads(store.pointer.read_text())
+    write_json(
+        store.pointer, pointer | {"export_id": f"{day}.2", "path": f"{day}.2", "manifest": f"manifests/{day}.2.json"}
+    )
+    page = checked(asked(site_at(tmp_path), "/nights"))
+    assert f"Readers see {day}.2, by als" in page.text and "✓ published latest" in page.text
+
+
 @pytest.mark.parametrize("content", DAMAGED)
 @pytest.mark.slow
 def test_damaged_files_cost_no_page(tmp_path: Path, content: str) -> None:
@@ -188,6 +204,9 @@ def test_settings_say_where_each_comes_from_and_no_secrets(site: Site) -> None:
     assert rows["webhook"][:2] == ["set, and not shown", "nightrec.toml"]
     assert "S3CRET" not in page.text
     assert "timezone" not in checked(asked(site, "/settings?show=changed")).text
+    of_a_sink = [{"user": "ann", "password": "S3CRET"}, "https://ann:S3CRET@x.test", 3]
+    assert said("accounts", of_a_sink) == '[{ user = "ann", password = set, and not shown }, "https://x.test", 3]'
+    assert said("api_keys", ["S3CRET", "env:KEY"]) == '[set, and not shown, "env:KEY"]'
 
 
 def test_settings_that_cannot_be_read_are_said_to_be_wrong(tmp_path: Path) -> None:
