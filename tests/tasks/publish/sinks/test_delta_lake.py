@@ -9,6 +9,7 @@ import pytest
 
 from recmodels.published.schema import ADDED
 from tasks.publish import by_nodes
+from tasks.publish.sinks.delta_lake import forget
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import DeltaSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Published, Tally
@@ -78,3 +79,12 @@ def test_a_table_of_an_earlier_release_gets_new_columns_and_keeps_its_nights(nig
     expected = [row | dict.fromkeys(ADDED) for row in first] + published(night.store, "topk")
     found = sorted(delta_rows(path, "topk"), key=itemgetter("run_date", "user_id", "rank"))
     assert found == expected
+
+
+@pytest.mark.slow
+def test_whoever_has_a_number_below_zero_is_forgotten_and_nobody_else(tmp_path: Path) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    rows = pa.table({"user_id": pa.array([-7, 7, 8], pa.int64()), "run_date": ["2026-03-31"] * 3})
+    deltalake.write_deltalake(str(tmp_path / "topk"), rows, partition_by=["run_date"])
+    assert forget(DeltaSettings(path=str(tmp_path)), ["-7", "007", "\u0668"]) == 1
+    assert sorted(row["user_id"] for row in delta_rows(tmp_path, "topk")) == [7, 8]
