@@ -30,7 +30,7 @@ def test_lists_are_not_held_against_features_that_they_were_not_made_of(night: N
     with_manifests(night)
     assert verified(night.store.root, None).unchecked is None
     with_manifests(night, prepared="another")
-    assert "The night was run again, or somebody was forgotten, since" in verified(night.store.root, None).sentence
+    assert "The night was run again since, or somebody was forgotten" in verified(night.store.root, None).sentence
 
 
 def test_ids_that_are_hashed_by_another_key_are_said_to_be(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,9 @@ def test_postgres_holds_the_current_lists(night: Night, postgres: Any) -> None:
     rollback(night.store)
     succeeds(night.store, POSTGRES)
     assert {row["run_date"] for row in postgres_rows(postgres, "lists")} == {FIRST}
+    publish(night, similar=0)  # a table that is published no more has nothing that is outdated
+    succeeds(night.store, POSTGRES)
+    assert postgres_rows(postgres, "lists_popular") and not postgres_rows(postgres, "lists_similar")
 
 
 def test_a_view_and_a_right_to_read_outlive_the_swap(night: Night, postgres: Any) -> None:
