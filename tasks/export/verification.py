@@ -71,7 +71,7 @@ def verified(store: Path, run_date: date | None) -> Verified:
         return replace(checked, unchecked="The night's features are gone, so its lists were not checked against them.")
     there, made_of = stage_manifest(night.prepared), about.get("inputs", {}).get("prepared")
     if there and "forgotten" not in about and there["output"] != made_of:
-        why = "The night was run again since, or somebody was forgotten: the lists were not checked against its features."
+        why = "The night was run again since, or somebody was forgotten: the lists were not checked against it."
         return replace(checked, unchecked=why)
     for part in (night.prepared, night.features / "full"):
         if (described := stage_manifest(part)) and (damaged := damage(part, described["files"])):
