@@ -47,13 +47,18 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
             "metrics": summary.metrics | ratings,
             "backtests": backtests,
             "reranking": by_rules,
-            "trained": Trained.of(made.get("fit", {}) | made),
+            "trained": trained_of(made),
             "ranks_nothing": job.recommender != BASELINE and ranks_nothing(night.toplists(name)),
             "message": "; ".join([summary.message, *(part.clause for part in (backtests, by_rules) if part)]),
         }
         return summary.model_copy(update=more).json_ready()
 
     return logged_stage(f"evaluate {name}", night.metrics(name), build, **recipe(job, lists, prepared), fresh=job.fresh)
+
+
+def trained_of(made: Json) -> Trained:
+    """Where a candidate was trained and how long, by what its lists say: where the model was there, by its `fit`."""
+    return Trained.of(made | made.get("fit", {}))
 
 
 def measured(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest | None:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.evaluate.stage import recipe, write_metrics
-from tasks.evaluate.summary import ModelSummary
+from tasks.evaluate.stage import recipe, trained_of, write_metrics
+from tasks.evaluate.summary import ModelSummary, Trained
 from tasks.lists.reader import ranks_nothing
 from tasks.lists.settings import ListSettings
 from tasks.train.jobs import TrainingJob
@@ -99,3 +99,10 @@ def test_lists_that_are_the_same_by_other_features_are_measured_again(tmp_path: 
     lists: Any = {"fingerprint": "a", "output": "lists", "summary": {}}
     made = [recipe(job, lists | {"fingerprint": one}, lists) for one in ("a", "a", "b")]
     assert made[0] == made[1] != made[2]
+
+
+def test_a_night_that_goes_on_knows_how_long_the_training_took(tmp_path: Path) -> None:
+    fit = {"host": "node", "device": "gpu 0", "fit_seconds": 900.0, "n_users": 7}
+    assert trained_of(fit) == Trained(host="node", device="gpu 0", fit_seconds=900.0)
+    read = {"host": "here", "device": "cpu", "fit_seconds": 0.1, "list_seconds": 5.0, "fit": fit}
+    assert trained_of(read) == trained_of(fit)
