@@ -41,6 +41,8 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
     console.print(comparison(console, record))
     if record.export_id is None:
         news = f"\nA dry run: [bold]{record.winner}[/] would be published, {escape(record.reason or '')}."
+        if record.gate and record.gate.refused:
+            news = f"\nA dry run: nothing would be published. {escape(record.gate.refused)}"
         console.print(news, highlight=False, soft_wrap=True)
         return
     ndcg = record.winner_figures.get(PRIMARY)

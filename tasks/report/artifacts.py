@@ -175,12 +175,16 @@ def markdown(night: Night, record: NightRecord) -> str:
     assert record.winner is not None  # a night without one has no summary
     ndcg, gate = record.winner_figures.get(PRIMARY), record.gate
     export = record.export_id
+    refused = gate.refused if gate else None
     news = f"was published as `{export}`" if export else "would be published (this was a dry run)"
+    said = f"**{record.winner}** {news}: {record.reason}."
+    if refused and not export:
+        said = f"Nothing would be published (this was a dry run). {refused}"
     lines = [
         *(line for warning in record.warnings for line in (f"**{warning}**", "")),
         *([f"**{gate.unbeaten}**", ""] if gate and gate.unbeaten else []),
         f"# Night {night.run_date}",
-        f"**{record.winner}** {news}: {record.reason}.",
+        said,
         *(["", f"[The night's page]({shown_at})"] if (shown_at := address(night)) else []),
         "",
         "| | |",

@@ -106,7 +106,10 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
             lines += [record.approximate.sentence] if record.approximate else []
             lines += record.sink_failures
         case NightStatus.COMPARED:
-            lines.append(f"Nothing was published, as this was a dry run. It would have been {comparison}")
+            instead = f"It would have been {comparison}"
+            if decision and decision.refused:
+                instead = f"Nothing would have been: {decision.refused}"
+            lines.append(f"Nothing was published, as this was a dry run. {instead}")
         case NightStatus.RUNNING:
             lines.append("The night is still running, or was killed while it ran.")
         case NightStatus.FAILED | NightStatus.INTERRUPTED:

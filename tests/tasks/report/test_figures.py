@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import ConfigError
+from tasks.compare.stage import COMPARISON
 from tasks.export.nearly import ApproximateSummary
 from tasks.report.figures import best, figures
 from tasks.report.page import html
@@ -43,6 +46,25 @@ def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(nig
     page = html(figures(night))
     body = page[page.index("<body>") :]
     assert re.search(r"<p[^>]*>([^<]*)</p>", body).group(1) == first  # type: ignore[union-attr]
+
+
+def test_a_dry_run_says_that_nothing_would_be_published(night: Night) -> None:
+    published(night, ["ease"])
+    write_json(night.summary, {"status": "compared", "winner": "ease", "reason": "best"})
+    dry = "Nothing was published, as this was a dry run."
+    assert figures(night)["news"] == [f"{dry} It would have been ease: the highest NDCG@10 of 2 models."]
+    decision = json.loads((night.evaluation / "decision.json").read_text())
+    write_json(night.evaluation / "decision.json", decision | {"refused": "The champion collapsed."})
+    assert figures(night)["news"] == [f"{dry} Nothing would have been: The champion collapsed."]
+
+
+def test_slices_whose_name_begins_as_that_of_everybody_are_shown(night: Night) -> None:
+    published(night, ["ease"])
+    path = night.evaluation / "comparison.parquet"
+    rows = pq.read_table(path).to_pylist()
+    others = [rows[2] | {"slice": name} for name in ("allergy:nuts", "window:2026-03-01", "windows", "off-policy")]
+    pq.write_table(pa.Table.from_pylist(rows + others, schema=COMPARISON), path)
+    assert [one["slice"] for one in figures(night)["slices"]] == [rows[2]["slice"], rows[3]["slice"], "allergy:nuts"]
 
 
 @pytest.mark.slow
