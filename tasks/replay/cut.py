@@ -149,7 +149,7 @@ def _different(files: Sequence[Path], least: Mapping[str, int]) -> dict[str, int
 def write_truth(valid: Path, settings: PrepareSettings, start: datetime, until: datetime, out: Path) -> int:
     """Write what was new to people from one instant to another: `user_id` and `item_id`; how many pairs there are.
 
-    By the definition of a night's holdout: a night at `until` that held out the days since `start` would hold out this.
+    What they did again is among it where it is held out, too (`holdout_repeats`). By the definition of a night's holdout: a night at `until` that held out the days since `start` would hold out this.
     """
     files = parts(valid, DATED[0])
     after = [path for path in files if _before(path, until)[0] and not _before(path, start)[1]]
@@ -173,13 +173,16 @@ def _anybody(interactions: Path, valid: Path) -> bool:
 
 
 def _new(log: Log, settings: PrepareSettings, before: Sequence[Path], start: datetime) -> pa.Table:
-    """The pairs of positive weight of a log that begins at an instant which are in no row of some files before it."""
+    """The pairs of positive weight of a log that begins at an instant which are in no row of some files before it; all
+    of them where repeats are held out.
+    """
     n_items = len(log.item_ids)
     events = in_order(log.events, len(log.user_ids))
     pairs = new_since(merge(events, n_items, settings.duplicates), microseconds(start))
     keys = np.sort(pairs.user.astype(np.int64) * n_items + pairs.item)
     known, value_set = np.zeros(len(keys), np.bool_), pa.array(keys)
-    for batch in _batches(before, ["user_id", "item_id", "timestamp"], _times < _at(start)) if len(keys) else ():
+    columns, before = ["user_id", "item_id", "timestamp"], () if settings.holdout_repeats else before
+    for batch in _batches(before, columns, _times < _at(start)) if len(keys) else ():
         user = pc.index_in(batch["user_id"], value_set=log.user_ids)
         item = pc.index_in(batch["item_id"], value_set=log.item_ids)
         found = pc.add(pc.multiply(user.cast(pa.int64()), n_items), item.cast(pa.int64()))

@@ -87,6 +87,17 @@ def test_parts_before_a_night_are_linked_and_those_after_it_left_out(
     assert pq.read_table(of_parts / TRUTH).equals(pq.read_table(of_whole / TRUTH))
 
 
+def test_what_people_do_again_came_next_where_a_night_holds_it_out(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    valid_tables(night, [(1, "a", 1.0), (2, "b", 2.0), (1, "a", 41.0), (2, "a", 42.0)])
+    until, found = CUTOFF + timedelta(days=5), {}
+    for repeats in (False, True):
+        settings = PrepareSettings(holdout_repeats=repeats, min_user_interactions=1)
+        write_truth(night.valid, settings, CUTOFF, until, tmp_path)
+        found[repeats] = [tuple(row.values()) for row in pq.read_table(tmp_path / TRUTH).to_pylist()]
+    assert found == {False: [(2, "a")], True: [(1, "a"), (2, "a")]}
+
+
 def test_nobody_came_after_a_night_or_only_who_has_opted_out(tmp_path: Path) -> None:
     night = Store(tmp_path).night(date(2026, 3, 1))
     valid_tables(night, [(1, "a", 1.0), (2, "b", 41.0)])
