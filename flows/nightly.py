@@ -27,6 +27,7 @@ from tasks.compare.champion import field
 from tasks.compare.decision import decision_of
 from tasks.compare.stage import compare
 from tasks.estimates.measured import spilled
+from tasks.evaluate.slices import note_missing
 from tasks.exploration.learned import check_segment
 from tasks.exposures.stage import exposures_of
 from tasks.features.stage import features
@@ -161,6 +162,7 @@ def night(
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
         check_segment(tonight, config.exploration)
+        note_missing(tonight.prepared, config.evaluation)
         exposures = exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
         champion = Champion(incumbent.name, incumbent.published_as) if incumbent else None
         earned = offpolicy_of(tonight, config.feedback, cutoff, list(candidates), champion, fresh)

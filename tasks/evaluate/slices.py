@@ -18,6 +18,7 @@ from recmodels.metrics.bootstrap import GROUPS as ALL
 from recmodels.metrics.bootstrap import bootstrap_intervals
 from recmodels.metrics.ranking import Metric
 from tasks.evaluate.summary import Figure, SliceFigure
+from tasks.store.events import log_event
 from tasks.train.settings import EvaluationSettings
 
 Mask = npt.NDArray[np.bool_]
@@ -45,6 +46,16 @@ def user_slices(
     for name in names:
         slices |= _by_value(name, table[name])
     return {name: mask for name, mask in slices.items() if mask.any()}
+
+
+def note_missing(prepared: Path, settings: EvaluationSettings) -> None:
+    """Say which columns of the configuration nobody is measured by, as neither the users nor the items have them."""
+    tables = [pq.read_schema(prepared / file) for file in (layout.USERS, layout.ITEMS)]
+    there = {field.name for table in tables for field in table if not pa.types.is_nested(field.type)}
+    if missing := [name for name in settings.slices if name not in there]:
+        columns = f"column {missing[0]!r}" if len(missing) == 1 else f"columns {', '.join(map(repr, missing))}"
+        text = f"neither the users nor the items have the {columns} with a value each: no slices are measured by it"
+        log_event("evaluation.slices", "note", text)
 
 
 def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:

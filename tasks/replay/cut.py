@@ -149,7 +149,8 @@ def _different(files: Sequence[Path], least: Mapping[str, int]) -> dict[str, int
 def write_truth(valid: Path, settings: PrepareSettings, start: datetime, until: datetime, out: Path) -> int:
     """Write what was new to people from one instant to another: `user_id` and `item_id`; how many pairs there are.
 
-    What they did again is among it where it is held out, too (`holdout_repeats`). By the definition of a night's holdout: a night at `until` that held out the days since `start` would hold out this.
+    What they did again is among it where it is held out, too (`holdout_repeats`).
+    By the definition of a night's holdout: a night at `until` that held out the days since `start` would hold out this.
     """
     files = parts(valid, DATED[0])
     after = [path for path in files if _before(path, until)[0] and not _before(path, start)[1]]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.evaluate.slices import figures, item_slices, recall_of, user_slices
+from tasks.evaluate.slices import figures, item_slices, note_missing, recall_of, user_slices
 from tasks.train.settings import EvaluationSettings
 
 
@@ -35,6 +35,15 @@ def test_users_by_history_newness_and_any_column(features: Path) -> None:
         "history:none": [0], "history:1-4": [1], "history:20+": [2],
         "newness:new": [0, 1], "newness:established": [2], "country:DE": [0, 2], "country:FR": [1],
     }  # fmt: skip
+
+
+def test_a_column_that_nobody_has_is_named(features: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        note_missing(features, EvaluationSettings(slices=["country", "region", "category"]))
+        note_missing(features, EvaluationSettings(slices=["country"]))
+    assert [line.getMessage().partition(" with")[0] for line in caplog.records] == [
+        "evaluation.slices: neither the users nor the items have the column 'region'"
+    ]
 
 
 def test_items_by_popularity_and_category(features: Path) -> None:
