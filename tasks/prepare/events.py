@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.errors import DataRefused
+from recmodels.messages import short
 from tasks.prepare.interactions import Log, Rows, picked
 from tasks.prepare.settings import PrepareSettings
+from tasks.store.events import log_event
 from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.parts import parts
 
@@ -103,6 +105,8 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
     weighing = ("rating", "event") if settings.event_weights else ("rating",)
     told = {name: columns.read(name) for name in weighing if name in source.columns}
     weight, rating = _weights(told, n_events, settings)
+    if "event" in told:
+        _note_unknown(told["event"], settings)
     del told
     memory.trim()
     return Log(Rows(user, item, timestamp, timestamp, weight, rating), user_ids, item_ids)
@@ -222,6 +226,22 @@ def sorted_distinct(ids: pa.Array, more: pa.Array) -> pa.Array:
     """All ids of both, each once, in order."""
     distinct = pc.unique(pa.concat_arrays([ids, more.cast(ids.type)]))
     return distinct.take(pc.array_sort_indices(distinct))
+
+
+def note_unused(columns: Sequence[str], settings: PrepareSettings) -> None:
+    """Say in the log which settings are of a column that the interactions, whose names are given, do not have."""
+    of_column = {"event": ("event_weights", settings.event_weights), "rating": ("min_rating", settings.min_rating)}
+    for column, (name, given) in of_column.items():
+        if given and column not in columns:
+            log_event("prepare", "note", f"prepare.{name} has no effect: the interactions have no column {column}")
+
+
+def _note_unknown(events: pa.ChunkedArray, settings: PrepareSettings) -> None:
+    """Say in the log which names of `event_weights` no interaction has: they may be misspelt."""
+    there = {name for chunk in events.chunks for name in chunk.dictionary.to_pylist()}
+    if unknown := [name for name in settings.event_weights if name not in there]:
+        names = ", ".join(short(repr(name)) for name in unknown[:3])
+        log_event("prepare", "note", f"prepare.event_weights: no interaction has the event {names}; check the names")
 
 
 def _event_weights(column: pa.ChunkedArray, settings: PrepareSettings) -> Floats:

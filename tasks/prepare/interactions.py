@@ -181,10 +181,23 @@ def _merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:
         return picked(events.weight, np.append(starts[1:], len(events)) - 1)
     if duplicates == "max":
         return np.maximum.reduceat(events.weight, starts)
-    twice = np.zeros(len(events), np.bool_)
-    twice[1:] = (events.timestamp[1:] == events.timestamp[:-1]) & (events.weight[1:] == events.weight[:-1])
-    twice[starts] = False
-    return np.add.reduceat(np.where(twice, np.float32(0), events.weight), starts)
+    return np.add.reduceat(np.where(_twice(events, starts), np.float32(0), events.weight), starts)
+
+
+def _twice(events: Rows, starts: Places) -> Bools:
+    """Which events of each run another one of the same time and weight comes before."""
+    same: Bools = np.zeros(len(events), np.bool_)  # as the one before, by pair and time
+    same[1:] = events.timestamp[1:] == events.timestamp[:-1]
+    same[starts] = False
+    if events.weigh_the_same:
+        return same
+    at = np.flatnonzero(same | np.append(same[1:], False))  # others may stand between: a view, a purchase, the view
+    run, weight = np.cumsum(~same)[at], events.weight[at]
+    order = np.lexsort((weight, run))
+    again = (run[order][1:] == run[order][:-1]) & (weight[order][1:] == weight[order][:-1])
+    twice: Bools = np.zeros(len(events), np.bool_)
+    twice[at[order[1:][again]]] = True
+    return twice
 
 
 def _last_rating(rating: Floats, starts: Places) -> Floats:

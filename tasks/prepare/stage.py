@@ -21,6 +21,7 @@ from recmodels.errors import DataRefused
 from tasks.prepare.changed import Changed
 from tasks.prepare.continued import continued
 from tasks.prepare.earlier import Earlier
+from tasks.prepare.events import Source, note_unused
 from tasks.prepare.growth import NotMergeable
 from tasks.prepare.holdout import HoldoutSplit, hold_out, microseconds
 from tasks.prepare.interactions import Rows
@@ -99,6 +100,7 @@ def write_prepared(
         DataRefused: too little is left to train or to evaluate on.
     """
     memory = memory or total()
+    note_unused(Source(valid).columns, settings)
     for only_changes in (True, False) if on_engine is None else (True,):
         if earlier is None:
             break

@@ -8,7 +8,7 @@ import pytest
 
 from recmodels.data import layout
 from recmodels.errors import DataRefused
-from tests.tasks.prepared import SITE, pairs, prepared
+from tests.tasks.prepared import LOOSE, SITE, pairs, prepared
 from tests.tasks.site import events
 
 
@@ -53,3 +53,18 @@ def test_a_site_whose_users_have_all_opted_out_is_refused(tmp_path: Path) -> Non
     users = pa.table({"user_id": [1, 2], "opted_out": [True, True]})
     with pytest.raises(DataRefused, match="every user of the interactions has opted out"):
         prepared(tmp_path, interactions=events(SITE), users=users)
+
+
+def test_weights_of_events_that_nobody_has_are_said_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "nightrec")
+    rules = LOOSE.model_copy(update={"event_weights": {"view": 1.0, "purchse": 5.0}, "min_rating": 3.0})
+    prepared(tmp_path / "1", rules, interactions=events(SITE))
+    without = "has no effect: the interactions have no column"
+    assert all(f"prepare.{name}" in caplog.text for name in (f"event_weights {without} event", f"min_rating {without}"))
+    caplog.clear()
+    names, ratings = ["view", None, "purchase", "view"], [4.0, None, 5.0, 1.0]
+    prepared(tmp_path / "2", rules, interactions=events(SITE, event=names, rating=ratings))
+    assert "prepare.event_weights: no interaction has the event 'purchse'; check the names" in caplog.text
+    assert "has no effect" not in caplog.text

@@ -48,8 +48,8 @@ def test_an_event_without_a_rating_keeps_the_last_rating_given(tmp_path: Path) -
 def test_duplicates_weigh_as_configured_and_what_was_logged_twice_counts_once(
     tmp_path: Path, duplicates: Any, weight: float
 ) -> None:
-    log = [(1, "a", 9), (1, "a", 9), (1, "a", 8), (1, "a", 7), (1, "b", 1), (2, "a", 1), (2, "b", 2)]
-    names = ["view", "view", "buy", "view", "view", "view", "view"]
+    log = [*[(1, "a", 9)] * 4, (1, "a", 7), (1, "b", 1), (2, "a", 1), (2, "b", 2)]
+    names = ["view", "view", "buy", "view", "view", "view", "view", "view"]  # a file delivered twice has them in turn
     rules = LOOSE.model_copy(update={"duplicates": duplicates, "event_weights": {"buy": 5.0}})
     out = prepared(tmp_path, rules, interactions=events(log, event=names))
     assert {(row["user"], row["item"]): row["weight"] for row in rows(out)}[1, "a"] == weight
