@@ -75,6 +75,10 @@ def inspect(
             refusals.append(
                 Refusal(known.name, f"It looks like the data set {known.name}: {known.refused}", stops=False)
             )
+        if known and known.tables and "items" in inputs and "items" not in known.tables:
+            why = f"It looks like the data set {known.name}, whose preset has no use for {inputs['items'].path}"
+            refusals.append(Refusal(known.name, f"{why}: the files are read as they are instead.", stops=False))
+            known = None
         if known and known.tables:
             inputs = known.tables
         read = trial.read(inputs, raw, now) if "interactions" in inputs else trial.Trial(inputs)

@@ -198,6 +198,20 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path) -> None:
     assert any("web page" in refusal.sentence and not refusal.stops for refusal in found.refusals)
 
 
+@pytest.mark.slow
+def test_a_catalogue_of_ones_own_beside_the_files_of_a_data_set_is_read(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text(
+        "userId,movieId,rating,timestamp\n" + "".join(f"{n % 5},{n % 7},4,{1767225600 + n}\n" for n in range(70))
+    )
+    pq.write_table(pa.table({"movieId": range(7), "title": [f"Film {n}" for n in range(7)]}), tmp_path / "own.parquet")
+    found = look(tmp_path)
+    assert found.preset is None and found.fit
+    assert found.inputs["items"].path == str(tmp_path / "own.parquet")
+    assert any("whose preset has no use for" in refusal.sentence for refusal in found.refusals)
+    (tmp_path / "own.parquet").unlink()
+    assert look(tmp_path).preset == "movielens"
+
+
 def test_a_header_alone_is_no_log(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n")
     found = look(tmp_path / "log.csv")
