@@ -31,12 +31,12 @@ class Activity:
         ever = np.iinfo(np.int64)
         return cls(np.zeros(n, np.int64), np.full(n, ever.max), np.full(n, ever.min))
 
-    def add(self, row: Ints, time: Longs) -> None:
-        """Interactions at some times (µs), each of one item (or user)."""
+    def add(self, row: Ints, time: Longs, began: Longs | None = None) -> None:
+        """Interactions at some times (µs), each of one item (or user); `began`: when those did that were repeated."""
         row = row.astype(np.intp)  # once, not for each of these
         self.count[:] += np.bincount(row, minlength=len(self.count))
         np.maximum.at(self.last, row, time)
-        np.minimum.at(self.first, row, time)
+        np.minimum.at(self.first, row, time if began is None else began)
 
     def merge(self, rows: Ints | Longs | slice, other: Activity) -> None:
         """Further interactions: what is known of some different rows."""

@@ -5,7 +5,7 @@ then, less those that are not there any more; the few that are new are counted a
 so are times: what they come to does not depend on who counts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from recmodels.compute.cores import threads
 from recmodels.data.arrays import Ints, Longs
-from recmodels.data.layout import BASE, ITEMS, USERS
+from recmodels.data.layout import BASE, FIRST, ITEMS, USERS
 from recmodels.data.pairs import KEY, Pairs, changes_file, dropped_file, numbers_file
 from recmodels.data.parquet import Array, as_numpy, read_columns
 from recmodels.engine.current import engine
@@ -46,7 +46,8 @@ def activity_of(pairs: Pairs, n_users: int, n_items: int, to: Path | None = None
     changed = {"dropped": folder / dropped_file(split), "numbers": folder / numbers_file("user")}
     there = {name: path for name, path in changed.items() if path.exists()}
     buckets = _buckets(pairs.file, n_base["user"], n_base["item"], there)
-    added = read_columns(folder / changes_file(split), COLUMNS)
+    changes = folder / changes_file(split)
+    added = read_columns(changes, _columns_in(pq.read_schema(changes).names))
     positive = added["weight"] > 0
     found = []
     counted = _sums(buckets, n_base["user"], n_base["item"], to)
@@ -55,7 +56,7 @@ def activity_of(pairs: Pairs, n_users: int, n_items: int, to: Path | None = None
         known = np.flatnonzero(old.known)
         activity = Activity.none(n)
         activity.merge(number[known], old.take(known))
-        activity.add(added[f"{kind}_index"][positive], added["timestamp"][positive])
+        activity.add(added[f"{kind}_index"][positive], added["timestamp"][positive], _began(added)[positive])
         found.append(activity)
     return found[0], found[1]
 
@@ -130,17 +131,32 @@ def _counted(paths: Mapping[str, Path], first: int, end: int, n_items: int) -> t
     if not keep.all():
         rows = {name: column[keep] for name, column in rows.items()}
     of_items = Activity.none(n_items)
-    of_items.add(rows["item_index"], rows["timestamp"])
-    return _of_users(rows[KEY], rows["timestamp"], first, end), of_items
+    of_items.add(rows["item_index"], rows["timestamp"], _began(rows))
+    return _of_users(rows, first, end), of_items
 
 
-def _of_users(user: Ints, time: Longs, first: int, end: int) -> Activity:
+def _columns_in(there: Sequence[str]) -> list[str]:
+    """The columns that are counted by, of a file with these; when pairs began only where some were repeated."""
+    return [*COLUMNS, *([FIRST] if FIRST in there else [])]
+
+
+def _began(rows: Mapping[str, Array]) -> Longs:
+    """When each pair began, µs."""
+    began: Longs = rows.get(FIRST, rows["timestamp"])
+    return began
+
+
+def _of_users(rows: Mapping[str, Array], first: int, end: int) -> Activity:
     """The figures of users whose rows are in order."""
+    user, time = rows[KEY], rows["timestamp"]
     bounds = np.searchsorted(user, np.arange(first, end + 1, dtype=user.dtype))
     found = Activity.none(end - first)
     found.count[:] = np.diff(bounds)
     some = found.known
-    found.first[some] = time[bounds[:-1][some]]
+    if FIRST not in rows:
+        found.first[some] = time[bounds[:-1][some]]
+    elif some.any():
+        found.first[some] = np.minimum.reduceat(rows[FIRST], bounds[:-1][some])
     found.last[some] = time[bounds[1:][some] - 1]
     return found
 
@@ -150,8 +166,8 @@ def _rows(path: Path, first: int, end: int) -> dict[str, Array]:
     with pq.ParquetFile(path) as file:
         users = enumerate(_users_of_groups(file.metadata))
         groups = [group for group, (least, most) in users if least < end and most >= first]
-        table = file.read_row_groups(groups, COLUMNS, use_threads=False)
-    rows = {name: as_numpy(table[name]) for name in COLUMNS}
+        table = file.read_row_groups(groups, _columns_in(file.schema_arrow.names), use_threads=False)
+    rows = {name: as_numpy(table[name]) for name in table.column_names}
     low, high = np.searchsorted(rows[KEY], np.array([first, end], rows[KEY].dtype))
     return {name: column[low:high] for name, column in rows.items()}
 

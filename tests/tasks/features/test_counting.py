@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.data.layout import BASE, SPLIT_END, interactions_file
+from recmodels.data.layout import BASE, FIRST, SPLIT_END, interactions_file
 from recmodels.data.pairs import Pairs, changes_file, dropped_file, numbers_file
 from recmodels.engine.current import using
 from recmodels.engine.local import LocalEngine
@@ -23,15 +23,20 @@ def few_rows_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "bucket_count", lambda rows: 4)
 
 
-def rows_of(random: np.random.Generator, users: int, items: int, n: int) -> pa.Table:
+def rows_of(random: np.random.Generator, users: int, items: int, n: int, repeated: bool = False) -> pa.Table:
     """Pairs by user and time; some have no weight."""
     user, item = np.unravel_index(random.choice(users * items, n, replace=False), (users, items))
     time = random.integers(1, 20, n)
     order = np.lexsort((time, user))
     columns = {"user_index": user[order].astype(np.int32), "item_index": item[order].astype(np.int32)}
     columns |= {"timestamp": time[order], "weight": random.integers(0, 3, n).astype(np.float32)}
+    if repeated:  # of some pairs there were events before
+        columns[FIRST] = np.maximum(time[order] - random.integers(0, 9, n), 0)
     table = pa.table(columns).replace_schema_metadata({SPLIT_END: "50"})
-    return table.set_column(2, "timestamp", table["timestamp"].cast(pa.timestamp("us", "UTC")))
+    for name in {"timestamp", FIRST} & {*columns}:
+        times = table[name].cast(pa.timestamp("us", "UTC"))
+        table = table.set_column(table.column_names.index(name), name, times)
+    return table
 
 
 def write(path: Path, table: pa.Table) -> None:
@@ -50,7 +55,7 @@ def write_numbers(folder: Path, kind: str, random: np.random.Generator, n: int, 
 
 def continued(folder: Path, random: np.random.Generator) -> Pairs:
     """Rows of a base, of which some are dropped, and some that are new."""
-    base = rows_of(random, USERS, ITEMS, 30)
+    base = rows_of(random, USERS, ITEMS, 30, repeated=bool(random.integers(2)))
     write(folder / BASE / interactions_file("full"), base)
     for kind, n in ("user", USERS), ("item", ITEMS):
         write(folder / BASE / f"{kind}s.parquet", pa.table({f"{kind}_index": range(n)}))
@@ -66,7 +71,7 @@ def continued(folder: Path, random: np.random.Generator) -> Pairs:
     ]
     columns = dict(zip(("user_index", "nth"), np.array(dropped, np.int32).reshape(-1, 2).T, strict=True))
     write(folder / dropped_file("full"), pa.table(columns))
-    added = rows_of(random, USERS + 1, ITEMS + 1, 8)
+    added = rows_of(random, USERS + 1, ITEMS + 1, 8, repeated=bool(random.integers(2)))
     nth = pa.array([0] * len(added), pa.int32())
     write(folder / changes_file("full"), added.append_column("nth", nth))
     return Pairs(folder, "full")
@@ -78,12 +83,14 @@ def figures(activity: Activity) -> list[tuple[int, int, int]]:
 
 def expected(pairs: Pairs, key: str, n: int) -> list[tuple[int, int, int]]:
     """Counts, first and last times, row after row."""
-    rows = pairs.columns([key, "timestamp", "weight"])
+    rows = pairs.columns([key, "timestamp", FIRST if FIRST in pairs.names else "timestamp", "weight"])
+    first = rows.get(FIRST, rows["timestamp"])
     times: list[list[int]] = [[] for _ in range(n)]
-    for number, time, weight in zip(*(column.tolist() for column in rows.values()), strict=True):
+    columns = (rows[key], first, rows["timestamp"], rows["weight"])
+    for number, begin, time, weight in zip(*(column.tolist() for column in columns), strict=True):
         if weight > 0:
-            times[number].append(time)
-    return [(len(one), min(one, default=2**63 - 1), max(one, default=-(2**63))) for one in times]
+            times[number] += [begin, time]
+    return [(len(one) // 2, min(one, default=2**63 - 1), max(one, default=-(2**63))) for one in times]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -99,7 +106,7 @@ def test_counts_are_those_of_all_rows(tmp_path: Path, seed: int, parted: bool) -
 
 @pytest.mark.parametrize("n", [0, 1, 30])
 def test_a_file_of_all_rows_is_counted_as_it_is(tmp_path: Path, n: int) -> None:
-    write(tmp_path / interactions_file("train"), rows_of(np.random.default_rng(0), USERS, ITEMS, n))
+    write(tmp_path / interactions_file("train"), rows_of(np.random.default_rng(0), USERS, ITEMS, n, repeated=True))
     pairs = Pairs(tmp_path, "train")
     found = activity_of(pairs, USERS, ITEMS)
     assert figures(found[0]) == expected(pairs, "user_index", USERS)
