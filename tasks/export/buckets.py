@@ -33,12 +33,19 @@ from tasks.store.feedback import PROPOSALS
 from tasks.store.files import Json
 
 PLACES = 2**18  # of lists that a bucket makes: some seconds of work, and a file of some megabytes
+SCATTERED, LARGER = 16, 8  # buckets of users who stand in no order, that are no fewer, and how much larger more are
 COUNTS, LISTED = "counts.json", "counted.parquet"
 
 
-def buckets_of(n: int, k: int, basis: Path, recommenders: Sequence[str]) -> list[Bucket]:
-    """Ranges of `n` users or items with lists of `k`, as buckets of about as many places each."""
+def buckets_of(n: int, k: int, basis: Path, recommenders: Sequence[str], *, scattered: bool = False) -> list[Bucket]:
+    """Ranges of `n` users or items with lists of `k`, as buckets of about as many places each.
+
+    `scattered`: they come in another order than their rows lie in, as users whose ids are hashed do. Each bucket then
+    reads nearly all rows to find its own, so there are fewer.
+    """
     count = min(bucket_count(n * k, PLACES), max(n, 1))
+    if scattered:
+        count = min(count, max(SCATTERED, count // LARGER))
     edges = [number * n // count for number in range(count + 1)]
     return [
         Bucket(

@@ -52,9 +52,10 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
     basis, code = decided.put_together(folder, made_from), code_of(__name__)
     recommenders, run = decided.recommenders(), engine().map
     try:
-        lists = buckets_of(decided.n_users, settings.longest, basis, recommenders)
+        scattered = decided.order is not None
+        lists = buckets_of(decided.n_users, settings.longest, basis, recommenders, scattered=scattered)
         similar = buckets_of(n_items, settings.similar, basis, recommenders) if settings.similar else []
-        users = buckets_of(decided.n_users, 1, basis, recommenders) if decided.vectors else []
+        users = buckets_of(decided.n_users, 1, basis, recommenders, scattered=scattered) if decided.vectors else []
         made = Made(
             run(write_lists, lists, folder / "lists", code=code, needs=decided.needs),
             run(write_similar, similar, folder / "similar", code=code, needs=decided.needs) if similar else [],
