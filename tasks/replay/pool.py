@@ -19,7 +19,7 @@ from recmodels.supervised import threads_of
 from tasks.replay.settings import ReplaySpec
 from tasks.store.files import Json
 from tasks.store.machine import core_count
-from tasks.train.process import ROOT
+from tasks.train.process import ROOT, last_line
 
 LOOK = 1.0  # seconds between two looks whether a night takes too long
 
@@ -82,8 +82,10 @@ class Worker:
         if slow:
             return about | {"reason": f"it took longer than all its models may ({self.limit / 3600:g} hours)"}
         code = process.returncode
-        how = f"was killed by signal {-code}, perhaps as memory ran out" if code < 0 else f"ended with code {code}"
-        return about | {"reason": f"its process {how} (its log is {self.log})"}
+        how = f"was killed by signal {-code}, perhaps as memory ran out"
+        if code >= 0:  # its log goes with the replay
+            how = f"ended with code {code}: {last_line(self.log) or 'it left no message'}"
+        return about | {"reason": f"its process {how}"}
 
     def line(self, stdout: IO[bytes]) -> bytes:
         """A line of the process, or less where it died or takes too long."""

@@ -204,7 +204,7 @@ def failure(name: str, code: int, result: Json, log_file: Path, folder: Path) ->
         return NightrecError(
             f"{name} was killed by signal {-code}, perhaps as memory ran out: give it more, or see its log {log_file}."
         )
-    said = _last_line(log_file)
+    said = last_line(log_file)
     if not said and _is_full(log_file):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log_file))
     if (refusal := refusal_in(said, folder)) is not None:
@@ -248,7 +248,8 @@ def _message(result: Json) -> str:
     return f"{done}, {result['peak_bytes'] / 2**20:,.0f} MiB{on}"
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """The last line of what a program printed; empty where it said nothing."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
 

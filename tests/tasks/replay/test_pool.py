@@ -19,6 +19,7 @@ for line in sys.stdin:
     day = line.strip()
     if day.endswith("-01"): os.kill(os.getpid(), signal.SIGKILL)
     if day.endswith("-02"): time.sleep(60)
+    if day.endswith("-10"): sys.exit(3)
     print(json.dumps({"run_date": day, "status": "measured", "pid": os.getpid()}), flush=True)
 """
 
@@ -46,6 +47,9 @@ def test_a_night_whose_process_dies_has_failed_and_the_next_has_another(tmp_path
     died = worker.replay(date(2026, 2, 1))
     assert died["status"] == "failed" and "was killed by signal 9, perhaps as memory ran out" in died["reason"]
     assert worker.replay(DAY)["status"] == "measured"
+    worker.log.parent.mkdir(parents=True)
+    worker.log.write_text("Traceback\nImportError: no torch\n")
+    assert worker.replay(date(2026, 2, 10))["reason"] == "its process ended with code 3: ImportError: no torch"
     worker.end()
     assert worker.replay(DAY)["reason"] == "the replay was stopped"
 
