@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.parquet import read_columns
-from recmodels.errors import DataRefused, NightrecError
+from recmodels.errors import DataRefused, EngineUnavailable, NightrecError
 from recmodels.metrics.beyond_accuracy import Figures
 from tasks.evaluate.stage import evaluate
 from tasks.evaluate.summary import flaw_of
@@ -117,8 +117,11 @@ class _Night:
         for job in left:
             try:
                 self.measure(next(iter(without_failed([job], failed))) if is_ensemble(job) else job)
-            except (NightrecError, MemoryError, ArithmeticError, ValueError) as error:
-                failed[job.name] = str(error) or type(error).__name__
+            except (OSError, EngineUnavailable):
+                raise  # no model's fault
+            except Exception as error:
+                said = str(error) if isinstance(error, NightrecError) else f"{type(error).__name__}: {error}"
+                failed[job.name] = said.rstrip(": ")
         return {"failed": failed}
 
     def recipe(self, job: TrainingJob) -> Recipe:

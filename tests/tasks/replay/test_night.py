@@ -138,18 +138,22 @@ def test_what_is_measured_is_not_measured_again_and_another_model_is_added(repla
 
 @pytest.mark.slow
 def test_a_model_that_fails_is_named_and_the_others_are_measured(tmp_path: Path) -> None:
-    candidates = {"als": Candidate(parameters={"factors": 4}), "popularity": Candidate()}
+    candidates = {"als": Candidate(parameters={"factors": 4}), "ease": Candidate(), "popularity": Candidate()}
     spec = spec_of(tmp_path, candidates=candidates)
     valid = valid_tables(spec.data, log(), until=spec.cutoff(spec.end))
     keep(spec.store, DATES[0], "als", {"u1": 0.5}, {"u1": ["1"]})  # by other settings
     from unittest.mock import patch
 
     in_this_process.set(True)
-    with patch("recmodels.factors.als.ALS._fit", side_effect=MemoryError):
+    of_a_class_of_their_own = patch("recmodels.linear.ease.EASE._fit", side_effect=KeyError("price"))
+    with patch("recmodels.factors.als.ALS._fit", side_effect=MemoryError), of_a_class_of_their_own:
         found = replay_night(spec, DATES[0], valid)
     in_this_process.set(False)
     assert found["status"] == "measured"
-    assert found["failed"] == {"als": "als failed: als ran out of memory; leave it out or give it more."}
+    assert found["failed"] == {
+        "als": "als failed: als ran out of memory; leave it out or give it more.",
+        "ease": "KeyError: 'price'",
+    }
     assert [one.model for one in kept(spec.store)] == ["popularity"]
 
 
