@@ -53,14 +53,17 @@ def arms_in(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def mixed_in(store: Store, before: datetime) -> dict[tuple[str, str], str]:
-    """The champions of the exports that had mixed lists, by export and arm; a night may have had none to mix with."""
+def mixed_in(store: Store, before: datetime) -> dict[tuple[str, str], tuple[str, str]]:
+    """The champion and the challenger of the exports that had mixed lists, by export and arm.
+
+    A night may have had none to mix with.
+    """
     found = {}
     for export_id in first_published(store, before):
         manifest = last_manifest_of(store, export_id)
         for name, arm in arms_in(manifest).get("groups", {}).items():
             if arm["policy"] == "interleave" and not arm.get("as_main"):
-                found[export_id, name] = str(manifest.get("champion"))
+                found[export_id, name] = str(manifest.get("champion")), str(arm.get("model"))
     return found
 
 

@@ -22,6 +22,8 @@ from tasks.train.settings import PRIMARY, Candidate
 
 POPULARITY = "popularity"
 """A policy, and what rows are said to be put there by."""
+PINNED = "pinned"
+"""What pinned rows of interleaved lists are said to be put there by: neither of the two models gets the credit."""
 
 Recipe = tuple[str, Json]
 

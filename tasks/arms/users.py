@@ -18,8 +18,7 @@ from tasks.arms.used import micros
 from tasks.exposures.joined import DAY, type_of
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.store.duckdb import file_literal, literal, read_parquet, read_parts
-from tasks.store.feedback import EXPLORE
+from tasks.store.duckdb import file_literal, read_parquet, read_parts
 from tasks.store.paths import Night
 
 BEFORE = timedelta(days=28)
@@ -87,7 +86,7 @@ class Log:
         settings: which column of the items has their categories; without them there is no variety.
         used: the files with what users did of their lists.
         shown: those with what was shown to them.
-        mixed: the champions of exports in which lists of an arm were mixed, by export and arm.
+        mixed: the champion and the challenger of exports in which lists of an arm were mixed, by export and arm.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Log:
         settings: FeatureSettings | None,
         used: Sequence[Path],
         shown: Sequence[Path],
-        mixed: Mapping[tuple[str, str], str],
+        mixed: Mapping[tuple[str, str], tuple[str, str]],
     ) -> None:
         self.db, self.night, self.cutoff = db, night, micros(cutoff)
         users = night.prepared / layout.USERS
@@ -107,7 +106,7 @@ class Log:
         self.n_users: int = db.sql("SELECT count(*) FROM users").fetchall()[0][0]
         self.has_categories = settings is not None and self._note_categories(settings)
         columns = {"export_id": [name for name, _ in mixed], "arm": [arm for _, arm in mixed]}
-        columns["champion"] = list(mixed.values())
+        columns |= {"champion": [one for one, _ in mixed.values()], "challenger": [one for _, one in mixed.values()]}
         db.register("mixed", pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}))
         self.used, self.shown = used, shown
 
@@ -217,13 +216,13 @@ class Log:
         return found if np.nansum(found["exposures"]) else None
 
     def _kept(self, files: Sequence[Path], start: int, columns: str) -> str:
-        """SQL: rows of past nights since the start, those of mixed lists each with the champion of its export."""
+        """SQL: rows of past nights since the start, those of mixed lists each with the two models of its export."""
         if not files:
             none = "NULL::INTEGER AS user_index, 0 AS item_id, 0 AS day, 0 AS timestamp, 0 AS reward, true AS assumed"
-            return f"(SELECT {none}, '' AS policy, '' AS champion WHERE false)"
+            return f"(SELECT {none}, '' AS policy, '' AS champion, '' AS challenger WHERE false)"
         paths = ", ".join(map(file_literal, files))
         return (
-            f"(SELECT user_index, {columns}, champion "
+            f"(SELECT user_index, {columns}, champion, challenger "
             f"FROM (SELECT * REPLACE (TRY_CAST(user_id AS {self.user_type}) AS user_id, "
             "CAST(arm AS VARCHAR) AS arm, CAST(policy AS VARCHAR) AS policy, CAST(export_id AS VARCHAR) AS export_id) "
             f"FROM read_parquet([{paths}], hive_partitioning = false, union_by_name = true)) "
@@ -260,8 +259,7 @@ class Log:
         return columns_found
 
 
-CHAMPION = "policy = champion"
-CHALLENGER = f"policy NOT IN (champion, {literal(EXPLORE)})"  # neither is true where lists were not mixed
+CHAMPION, CHALLENGER = "policy = champion", "policy = challenger"  # neither is true where lists were not mixed
 
 
 def _zero(column: Floats) -> Floats:

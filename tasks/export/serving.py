@@ -19,7 +19,7 @@ from recmodels.fallback import Lists, Ranker, serve
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
-from tasks.arms.tonight import POPULARITY, ArmTonight, groups_of
+from tasks.arms.tonight import PINNED, POPULARITY, ArmTonight, groups_of
 from tasks.export.interleaved import Interleaved, numbers_of
 from tasks.export.origins import Codes, Origins
 from tasks.export.settings import ExportSettings
@@ -118,7 +118,7 @@ class Serving:
         if self.codes is None:
             return Served(main.lists(users), Origins.of_one(main.name, len(users), k))
         arm = self.codes[users]
-        names = list(dict.fromkeys([main.name, POPULARITY, *self.models]))
+        names = list(dict.fromkeys([main.name, POPULARITY, *self.models, PINNED]))
         whole, policy = _nothing(users, k), np.zeros((len(users), k), np.int8)
         for way, codes in self._ways().items():
             rows = np.flatnonzero(np.isin(arm, codes))
@@ -167,8 +167,9 @@ class Serving:
             both = self._teams(model, part)
             lists = main.lists(part, both, rules)
             _put(lists, whole, np.arange(start, start + len(part)))
-            second = (both.teams(part, lists.items) == 1) & ~lists.cold & ~lists.pinned
-            policy[start : start + len(part)] = np.where(second, names.index(model), 0)
+            code = np.where(both.teams(part, lists.items) == 1, names.index(model), 0)
+            code = np.where(lists.cold, names.index(POPULARITY), code)  # neither of the two has put these there
+            policy[start : start + len(part)] = np.where(lists.pinned, names.index(PINNED), code)
         return whole, policy
 
     def _teams(self, model: str, users: Ints) -> Interleaved:

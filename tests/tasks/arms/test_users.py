@@ -36,7 +36,7 @@ def night(tmp_path: Path) -> Night:
 def since_40_days(night: Night) -> Doings:
     with connect(night.prepared) as db:
         files = [kept(night, name) for name in (USED, SHOWN)]
-        log = Log(db, night, CUTOFF, FeatureSettings(), *files, {("2026-03-01", "mixed"): "ease"})
+        log = Log(db, night, CUTOFF, FeatureSettings(), *files, {("2026-03-01", "mixed"): ("ease", "als")})
         return log.since(at(40))
 
 
@@ -82,10 +82,11 @@ def test_logged_exposures_count_as_rewarded_and_assumed_ones_do_not(night: Night
     assert list(found.rewards * 40 / 7) == pytest.approx([2.5, 0, 0, 0])
     assert list(found.rewards_late) == [0, 0, 0, 0]  # it was shown 30 days ago
     assert list(found.of_champion) == list(found.of_challenger) == [0, 0, 0, 0]
-    show(night, 45, [(1, 1.0, "ease"), (1, 0.5, "als"), (1, 1.0, "explore")], arm="mixed", days=30)
+    of_neither = [(1, 1.0, policy) for policy in ("explore", "popularity", "pinned")]
+    show(night, 45, [(1, 1.0, "ease"), (1, 0.5, "als"), *of_neither], arm="mixed", days=30)
     found = since_40_days(night)
     assert [found.rewards[0], found.of_champion[0], found.of_challenger[0]] == pytest.approx(
-        [5 * 7 / 40, 1 * 7 / 40, 0.5 * 7 / 40]
+        [7 * 7 / 40, 1 * 7 / 40, 0.5 * 7 / 40]
     )
     show(night, 30, [(1, 1.0, "ease")], assumed=True)
     show(night, 45, [(3, 1.0, "ease")])

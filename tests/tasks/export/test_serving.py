@@ -97,19 +97,26 @@ def test_the_manifest_says_who_gets_what(night: Night) -> None:
 
 @pytest.mark.parametrize(
     "rules",
-    [{}, {"max_per_category": 2}, {"max_per_category": 2, "min_score": 0.0, "new_share": 0.2}, {"repeats": True}],
+    [
+        {},
+        {"max_per_category": 2},
+        {"max_per_category": 2, "min_score": 0.0, "new_share": 0.2},
+        {"repeats": True, "pinned": ["i0"]},
+    ],
 )
 def test_an_interleaved_list_is_a_draft_of_both_and_keeps_the_rules(night: Night, rules: dict[str, Any]) -> None:
     publish(night, arms=everybody("interleave"), **rules)
     assert "keep the contract" in verified(night.store.root, None).sentence
     rows = Export.latest(night.store.root).table().to_pylist()
-    assert {row["policy"] for row in rows} == {"item_knn", "ease"}
+    assert {row["policy"] for row in rows if row["source"] == "personal"} == {"item_knn", "ease"}
     teams = defaultdict(list)
     for row in rows:
         teams[row["user_id"]] += [row["policy"]] if row["source"] == "personal" else []
-    if "new_share" not in rules:  # which prefers items whosever they are
+    if not {"new_share", "pinned"} & set(rules):  # which take items whosever they are
         assert all(abs(names.count("ease") - names.count("item_knn")) <= 1 for names in teams.values())
-    assert all(row["policy"] == "item_knn" for row in rows if row["source"] != "personal")
+    others = {(row["source"], row["policy"]) for row in rows if row["source"] != "personal"}
+    assert others <= {("cold", "popularity"), ("pinned", "pinned")}  # neither of the two has the credit
+    assert (("pinned", "pinned") in others) == ("pinned" in rules)
 
 
 def test_lots_do_not_depend_on_how_users_come(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
