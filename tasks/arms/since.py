@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from tasks.arms.settings import ArmsSettings
@@ -33,11 +34,11 @@ def beginnings(store: Store, settings: ArmsSettings, before: datetime) -> dict[s
     exports = sorted(first_published(store, before).items(), key=lambda one: one[1])
     found: dict[str, datetime | None] = dict.fromkeys(settings.groups)
     groups = {name: arm.model_dump() for name, arm in settings.groups.items()}
-    said = [(since, arms_in(last_manifest_of(store, name))) for name, since in exports]
+    said = cache(lambda export_id: arms_in(last_manifest_of(store, export_id)))
     for name in settings.groups:
         now = _cut(name, {"salt": salt_digest(settings.salt), "groups": groups})
-        for since, arms in reversed(said):
-            if not _same(_cut(name, arms), now):
+        for export_id, since in reversed(exports):
+            if not _same(_cut(name, said(export_id)), now):
                 break
             found[name] = since
     return found

@@ -6,7 +6,7 @@ epsilon · share / propensity, so that no model gains by proposing what is shown
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -129,9 +129,20 @@ def _noise(found: dict[str, NDArray[Any]]) -> float:
 def _pulls(night: Night, user_ids: pa.ChunkedArray, of_users: Ints) -> dict[str, NDArray[Any]]:
     """What came of proposals: by segment and model how many were shown (`n`), and the sums of reward and its square."""
     proposed = learned_before(night.store, night.run_date, PROPOSALS, DAYS)
-    shown = _logs(night)
-    if not proposed or not shown:
+    if not proposed or not logs(night, DAYS):
         return _nothing()
+    with connect(night.folder, MEMORY) as db:
+        return _pulls_in(db, night, proposed, user_ids, of_users)
+
+
+def _pulls_in(
+    db: duckdb.DuckDBPyConnection,
+    night: Night,
+    proposed: Mapping[date, Path],
+    user_ids: pa.ChunkedArray,
+    of_users: Ints,
+) -> dict[str, NDArray[Any]]:
+    """The same with a database to work in, where something was proposed and something was shown."""
     kind = "BIGINT" if pa.types.is_integer(user_ids.type) else "VARCHAR"
     user, item = f"TRY_CAST(user_id AS {kind}) AS user_id", "CAST(item_id AS VARCHAR) AS item_id"
     said = {path: about(path) for path in proposed.values()}
@@ -147,23 +158,22 @@ def _pulls(night: Night, user_ids: pa.ChunkedArray, of_users: Ints) -> dict[str,
         f"SELECT {user}, {item}, lists, rank, propensity, reward FROM {read_parquet(path)} "
         f"JOIN (VALUES {of}) AS of_exports(name, lists) ON CAST(export_id AS VARCHAR) = name "
         "WHERE reward IS NOT NULL AND propensity > 0 AND rank IN (SELECT slot FROM slots)"
-        for path in shown
+        for path in _logs(db, night)
     )
-    with connect(night.folder, MEMORY) as db:
-        db.register("segments", pa.table({"user_id": user_ids, "segment": of_users}))
-        db.execute(f"CREATE TEMP TABLE slots AS {slots}")
-        once = (
-            "SELECT user_id, item_id, lists, rank AS slot, any_value(propensity) AS propensity, "
-            f"avg(reward) AS reward FROM ({seen}) GROUP BY user_id, item_id, lists, rank"
-        )
-        weighed = (
-            "SELECT segment, model, least(1, epsilon * share / propensity) AS weight, reward "
-            f"FROM ({once}) JOIN ({proposals}) USING (user_id, item_id, lists, slot) JOIN segments USING (user_id)"
-        )
-        found = db.execute(
-            "SELECT segment, model, sum(weight) AS n, sum(weight * reward) AS reward, "
-            f"sum(weight * reward * reward) AS square FROM ({weighed}) GROUP BY segment, model ORDER BY segment, model"
-        ).fetchnumpy()
+    db.register("segments", pa.table({"user_id": user_ids, "segment": of_users}))
+    db.execute(f"CREATE TEMP TABLE slots AS {slots}")
+    once = (
+        "SELECT user_id, item_id, lists, rank AS slot, any_value(propensity) AS propensity, "
+        f"avg(reward) AS reward FROM ({seen}) GROUP BY user_id, item_id, lists, rank"
+    )
+    weighed = (
+        "SELECT segment, model, least(1, epsilon * share / propensity) AS weight, reward "
+        f"FROM ({once}) JOIN ({proposals}) USING (user_id, item_id, lists, slot) JOIN segments USING (user_id)"
+    )
+    found = db.execute(
+        "SELECT segment, model, sum(weight) AS n, sum(weight * reward) AS reward, "
+        f"sum(weight * reward * reward) AS square FROM ({weighed}) GROUP BY segment, model ORDER BY segment, model"
+    ).fetchnumpy()
     return {name: np.asarray(found[name]) for name in PULLS}
 
 
@@ -171,13 +181,13 @@ def _nothing() -> dict[str, NDArray[Any]]:
     return {name: np.zeros(0, kind) for name, kind in PULLS.items()}
 
 
-def _logs(night: Night) -> list[Path]:
+def _logs(db: duckdb.DuckDBPyConnection, night: Night) -> list[Path]:
     """The logs of what was shown in the last weeks, tonight's included; those that measure something else are not.
 
     Nor are assumed ones where there are others.
     """
     found = logs(night, DAYS)
-    kinds = {path: (is_assumed(path), reward_in(path)) for path in found}
+    kinds = {path: (is_assumed(db, path), reward_in(path)) for path in found}
     newest = next((kind for kind in reversed(kinds.values()) if not kind[0]), next(reversed(kinds.values()), None))
     return [path for path in found if kinds[path] == newest]
 

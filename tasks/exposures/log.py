@@ -69,9 +69,9 @@ def reward_in(path: Path) -> str:
     return ((pq.read_schema(path).metadata or {}).get(REWARD) or b"").decode()
 
 
-def is_assumed(path: Path) -> bool:
+def is_assumed(db: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Whether the exposures of a night's part of the log are assumed, by its first one; it has one at least."""
-    return bool(pq.ParquetFile(path).read_row_group(0, columns=["assumed"])["assumed"][0].as_py())
+    return bool(db.execute(f"SELECT assumed FROM {read_parquet(path)} LIMIT 1").fetchall()[0][0])
 
 
 class _Log:

@@ -63,7 +63,7 @@ def drawn_of(db: duckdb.DuckDBPyConnection, night: Night, cutoff: datetime, days
     if not draws or not logs:
         return None
     reading = _Reading(db, night, cutoff, draws)
-    reward = reward_in(next((path for path in reversed(logs) if not is_assumed(path)), logs[-1]))
+    reward = reward_in(next((path for path in reversed(logs) if not is_assumed(db, path)), logs[-1]))
     same = [path for path in logs if reward_in(path) == reward]
     since = cutoff - timedelta(days=days)
     assumed, share = reading.see(same, since)

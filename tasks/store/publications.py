@@ -29,8 +29,8 @@ def publications(store: Store, before: datetime) -> list[Publication]:
     found = []
     for line in switches(store):
         export_id, at = line["export_id"], datetime.fromisoformat(line["at"])
-        cutoff = _cutoff_of(store, export_id)
-        late = line["by"] == "night" and cutoff is not None and not cutoff <= at < cutoff + DAY
+        cutoff = _cutoff_of(store, export_id) if line["by"] == "night" else None
+        late = cutoff is not None and not cutoff <= at < cutoff + DAY
         found.append(Publication(export_id, cutoff if late and cutoff is not None else at))
     return sorted((one for one in found if one.since < before), key=lambda one: one.since)
 
