@@ -93,7 +93,10 @@ def _free(candidates: dict[str, Candidate], name: str) -> str:
 
 
 def named(candidates: dict[str, Candidate], name: str, recommender: str, params: dict[str, Any]) -> str:
-    """The name of the candidate with a recipe, which is added where nobody has it."""
+    """The name of the candidate with a recipe, which is added where nobody has it.
+
+    It is trained where a candidate of its kind is, and for as long.
+    """
     same = [
         other
         for other, one in candidates.items()
@@ -101,9 +104,18 @@ def named(candidates: dict[str, Candidate], name: str, recommender: str, params:
     ]
     if same:
         return name if name in same else same[0]
+    like = _of_the_kind(candidates, name, recommender)
     name = _free(candidates, name)
-    candidates[name] = Candidate(recommender=recommender, parameters=params)
+    candidates[name] = like.model_copy(
+        update={"recommender": recommender, "parameters": params, "required": False, "enabled": True}
+    )
     return name
+
+
+def _of_the_kind(candidates: dict[str, Candidate], name: str, recommender: str) -> Candidate:
+    """A candidate of a recommender, that of a name first: where such a one is trained, and how long it may take."""
+    same = {other: one for other, one in candidates.items() if (one.recommender or other) == recommender}
+    return same.get(name) or next(iter(same.values()), Candidate())
 
 
 def _recipe_of(name: str, candidate: Candidate) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_a_champion_whose_parameters_changed_competes_beside_its_successor(tmp_p
     _, incumbent, _ = field(same, Store(tmp_path), TONIGHT)
     assert incumbent is not None
     assert incumbent.name == "renamed"
+
+
+def test_a_champion_is_trained_where_its_successor_is_and_for_as_long(tmp_path: Path) -> None:
+    exported(Store(tmp_path), "2026-03-30", "net", "transformer", {"dim": 64})
+    where: dict[str, Any] = {"device": "gpu", "gpus": 2, "pool": "big", "timeout_minutes": 600}
+    net = Candidate(recommender="transformer", parameters={"dim": 128}, required=True, **where)
+    candidates, _, _ = field({"als": Candidate(), "net": net}, Store(tmp_path), TONIGHT)
+    assert candidates["net_standing"] == Candidate(recommender="transformer", parameters={"dim": 64}, **where)
+    renamed, _, _ = field({"other": net}, Store(tmp_path), TONIGHT)  # of the same kind, under another name
+    assert renamed["net"].workplace == "big"
+    gone, _, _ = field({"als": Candidate(timeout_minutes=5)}, Store(tmp_path), TONIGHT)
+    assert gone["net"] == Candidate(recommender="transformer", parameters={"dim": 64})
 
 
 def test_the_popularity_of_the_week_always_competes_once(tmp_path: Path) -> None:
