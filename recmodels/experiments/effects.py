@@ -11,6 +11,9 @@ from recmodels.errors import ConfigError
 
 Floats = NDArray[np.float64]
 
+FEW = 30
+"""Users who differ from most others, below which the spread in an arm is not known by its own users."""
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -75,10 +78,14 @@ def effect(
     if min(len(arm), len(others)) < 2:
         raise ConfigError(f"An effect needs two users in each arm: there are {len(arm)} and {len(others)}.")
     base, variance_left = float(others.mean()), 1.0
+    few = min(_differing(arm), _differing(others)) < FEW
     if before is not None:
         arm, others, variance_left = _without_what_was_before(arm, others, *before)
     value = float(arm.mean() - others.mean())
-    error = sqrt(arm.var(ddof=1) / len(arm) + others.var(ddof=1) / len(others))
+    spread = arm.var(ddof=1), others.var(ddof=1)
+    if few:  # such as an arm in which nobody has clicked yet: that does not say how many might have
+        spread = (max(*spread, np.concatenate([arm, others]).var(ddof=1)),) * 2
+    error = sqrt(spread[0] / len(arm) + spread[1] / len(others))
     reach = error * sequence_quantile(information, alpha)
     return Effect(value, error, value - reach, value + reach, base, (len(arm), len(others)), variance_left)
 
@@ -149,6 +156,11 @@ def deviation_left(outcome: Floats, before: Floats) -> tuple[float, float]:
     there = float(outcome.std(ddof=1))
     correlation = float(np.corrcoef(outcome, before)[0, 1]) if there and before.std() else 0.0
     return there * sqrt(1 - correlation**2), 1 - correlation**2
+
+
+def _differing(outcome: Floats) -> int:
+    """The users whose outcome is not that of the middle one: where most have the same, by these alone it varies."""
+    return int(np.count_nonzero(outcome != np.median(outcome)))
 
 
 def _without_what_was_before(

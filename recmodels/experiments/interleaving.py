@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 NOBODY = -1
 FIRST, SECOND = 0, 1
+FEW = 30
+"""Users, below which it is not known by them alone how much they differ."""
 
 
 class Room(Protocol):
@@ -98,8 +100,10 @@ def preference(credit_first: NDArray[np.float64], credit_second: NDArray[np.floa
     if said < 2:
         return 0.0, float("inf")
     value = float(difference.sum() / total.sum())
-    residuals = difference - value * total
-    return value, float(np.sqrt((residuals**2).sum() * said / (said - 1)) / total.sum())
+    squares = ((difference - value * total) ** 2).sum()
+    if said < FEW:  # who all agree may do so by chance: it is as if no model were preferred
+        squares = max(squares, (difference**2).sum())
+    return value, float(np.sqrt(squares * said / (said - 1)) / total.sum())
 
 
 def _padded(first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import hypot, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
-from recmodels.experiments.effects import Effect, effect, sequence_quantile
+from recmodels.experiments.effects import FEW, Effect, effect, sequence_quantile
 from recmodels.experiments.interleaving import preference
 from recmodels.experiments.survival import Survival, return_times
 from tasks.arms.results import PLANNED_DAYS, Measured, Preference, Unit
@@ -144,7 +144,12 @@ def _returned(found: Doings, arm: Bools, main: Bools, correction: Correction) ->
     if ours is None or theirs is None or min(users) < 2:
         return None
     value = theirs.at(RETURN_DAYS) - ours.at(RETURN_DAYS)
-    error = sqrt(_error_at(ours) ** 2 + _error_at(theirs) ** 2)
+    errors = [_error_at(curve) for curve in (ours, theirs)]
+    if min(_back_or_not(found, group) for group in (arm, main)) < FEW:  # as in `effect`
+        share = (ours.at(RETURN_DAYS) * users[0] + theirs.at(RETURN_DAYS) * users[1]) / sum(users)
+        spread = max(sqrt(share * (1 - share)), *(error * sqrt(n) for error, n in zip(errors, users, strict=True)))
+        errors = [spread / sqrt(n) for n in users]
+    error = hypot(*errors)
     reach = error * sequence_quantile(correction.information, correction.other)
     back = Effect(value, error, value - reach, value + reach, 1 - theirs.at(RETURN_DAYS), (users[0], users[1]), 1.0)
     return Measured.of_effect(RETURN, f"back within {RETURN_DAYS} days", "share", back)
@@ -159,6 +164,13 @@ def median_return(found: Doings, group: Bools) -> float | None:
 def _waiting(found: Doings, group: Bools) -> Survival | None:
     watched = group & ~np.isnan(found.waited)
     return return_times(found.waited[watched], found.came_back[watched]) if watched.any() else None
+
+
+def _back_or_not(found: Doings, group: Bools) -> int:
+    """How many of a group were back within the days, or how many were not: of which there are fewer."""
+    waited = found.waited[group & ~np.isnan(found.waited)]
+    back = int((found.came_back[group & ~np.isnan(found.waited)] & (waited <= RETURN_DAYS)).sum())
+    return min(back, len(waited) - back)
 
 
 def _error_at(curve: Survival) -> float:

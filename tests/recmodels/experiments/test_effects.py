@@ -83,6 +83,19 @@ def test_a_constant_outcome_has_no_effect_and_no_width() -> None:
     assert (one.value, one.low, one.high, one.p_value, one.relative) == (0, 0, 0, 1, 0)
 
 
+def test_an_arm_in_which_nothing_has_happened_yet_is_not_known_to_differ() -> None:
+    """One in fifty clicks: of an arm of 20 users mostly nobody has, which says next to nothing of the others."""
+    draw = np.random.default_rng(0)
+    others = draw.poisson(0.02, 5_000).astype(float)
+    one = effect(np.zeros(20), others)
+    spread = others.var() * 5_000 / 5_019  # of all of them, within a millionth
+    assert one.error == pytest.approx((spread * (1 / 20 + 1 / 5_000)) ** 0.5, rel=1e-2) and not one.certain
+    assert effect(np.zeros(5_000), others).certain  # of so many somebody would have
+    looks = [effect(draw.poisson(0.02, 50).astype(float), others) for _ in range(200)]
+    assert np.mean([look.certain for look in looks]) <= 0.05
+    assert not effect(np.ones(3), np.zeros(3)).certain and effect(np.ones(30), np.zeros(30)).certain
+
+
 def test_an_arm_of_one_user_is_refused() -> None:
     with pytest.raises(ConfigError, match="two users in each arm: there are 1 and 5"):
         effect(np.ones(1), np.ones(5))

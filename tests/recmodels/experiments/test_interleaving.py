@@ -63,6 +63,13 @@ def test_a_better_model_is_found_with_a_tenth_of_the_users() -> None:
     assert lift / (2 + lift) >= (1.96 + 0.84) * errors.mean()  # so that 80 % find it
 
 
+def test_a_few_users_who_happen_to_agree_prefer_no_model_for_sure() -> None:
+    """Three users agree by chance in one of four cases; thirty never do."""
+    for users, sure in ((3, False), (30, True)):
+        value, error = preference(np.ones(users), np.zeros(users))
+        assert value == 1 and (value > 3 * error) is sure
+
+
 def test_nobody_who_clicked_says_nothing() -> None:
     assert preference(np.zeros(5), np.zeros(5)) == (0.0, float("inf"))
 

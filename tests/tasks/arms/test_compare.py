@@ -81,6 +81,18 @@ def test_an_arm_without_two_users_has_nothing_to_compare() -> None:
     assert preferred(doings(), np.zeros(N, np.bool_), CORRECTION) is None
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_a_few_users_who_happened_to_come_back_tell_nothing(back: bool) -> None:
+    few = np.flatnonzero(ARM)[:5]
+    came = np.arange(N) % 2 == 0
+    came[few] = back
+    found = replace(doings(), waited=np.where(came, 2.0, 10.0), came_back=came)
+    arm = np.isin(np.arange(N), few)
+    (one,) = (one for one in measured(found, arm, ~ARM, CORRECTION) if one.metric == "return_7")
+    assert one.difference == pytest.approx(0.5 if back else -0.5, abs=0.02) and not one.certain
+    assert one.error == pytest.approx(0.5 * (1 / 5 + 2 / N) ** 0.5, rel=0.01)
+
+
 def test_mixed_lists_tell_whose_items_are_rewarded() -> None:
     found = preferred(doings(), ARM, CORRECTION)
     assert found is not None and found.users == np.count_nonzero(doings().rewards[ARM])
