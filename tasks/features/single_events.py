@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,6 +11,7 @@ from recmodels.data.events import Events
 from recmodels.data.pairs import Pairs
 from recmodels.errors import ConfigError
 from recmodels.knn.intervals import resting_pairs
+from recmodels.messages import short
 from tasks.features.tables import write_numbers
 from tasks.store.duckdb import connect, literal, read_parquet, read_parts
 
@@ -29,7 +31,7 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
         due_after: the share of an interval that must have passed.
 
     Raises:
-        ConfigError: kinds are given, and the interactions name no events.
+        ConfigError: kinds are given, and the interactions name no events, or none of these.
     """
     columns = pairs.columns(["user_index", "item_index", "timestamp", "weight"])
     trained = columns.pop("weight") > 0
@@ -45,6 +47,8 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
             f"WHERE epoch_us(log.timestamp) <= known.timestamp {wanted} "
             "ORDER BY user_index, timestamp, item_index"
         ).to_arrow_table()
+        if kinds and not found.num_rows:
+            _refuse_unknown(db, log, kinds)
     events = Events(*(found[name].to_numpy() for name in found.column_names))
     excluded = columns["user_index"][~trained], columns["item_index"][~trained]
     shape = tuple(pq.read_metadata(prepared / name).num_rows for name in (layout.USERS, layout.ITEMS))
@@ -54,6 +58,16 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
     table = found.set_column(2, "timestamp", times).replace_schema_metadata({layout.SPLIT_END: str(pairs.end)})
     write_numbers(table, path)
     return int(pq.read_metadata(path).num_rows)
+
+
+def _refuse_unknown(db: duckdb.DuckDBPyConnection, log: str, kinds: list[str]) -> None:
+    """Raise ConfigError where no row of a log has one of the kinds: all models of repeats would learn of nothing."""
+    named = db.sql(f"SELECT DISTINCT event FROM {log} WHERE event IS NOT NULL ORDER BY event").fetchall()
+    there = [event for (event,) in named]
+    if there and not set(there) & set(kinds):
+        some = ", ".join(short(repr(event)) for event in there[:5])
+        asked = ", ".join(short(repr(kind)) for kind in kinds[:3])
+        raise ConfigError(f"features.event_kinds: no interaction has the event {asked}; there are {some}.")
 
 
 def of_known(log: str, prepared: Path) -> str:
