@@ -35,7 +35,7 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
         lists = lists.filter(pc.invert(are_among(lists["user_id"].cast(pa.string()), gone.cast(pa.string()))))
     previous = last_export(store, night.run_date)
     before = None
-    if previous and (store.export(previous["export_id"]) / "topk").is_dir():
+    if previous and "files" in previous and (store.export(previous["export_id"]) / "topk").is_dir():
         users = pc.unique(lists["user_id"])
         old = Export(store.exports, previous)
         files = [file for file in previous["files"] if file["path"].startswith("topk/")]

@@ -30,6 +30,8 @@ def shown_items(night: Night, export_id: str | None) -> Json:
         return {}
     shares = _shares(store, Export.named(store.root, export_id).manifest)
     previous = last_export(store, night.run_date)
+    if previous is not None and "files" not in previous:  # its manifest is lost
+        previous = None
     known = previous is not None and (store.export(previous["export_id"]) / "topk").is_dir()
     before = _shares(store, previous) if previous is not None and known else None
     if before is not None and before.schema.field("item_id").type == shares.schema.field("item_id").type:

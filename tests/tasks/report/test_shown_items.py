@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from tasks.report.examples import examples
 from tasks.report.shown_items import shown_items
+from tasks.store.files import write_json
 from tasks.store.paths import Store
 from tests.tasks.exported import with_manifest
 from tests.tasks.reported import BEFORE, EVIL, published
@@ -26,3 +28,13 @@ def test_the_items_of_most_lists_and_the_risers_have_their_titles_and_shares(tmp
     assert [row["item_id"] for row in found["risers"]] == ["a"]
     first = shown_items(Store(tmp_path).night(BEFORE), str(BEFORE))
     assert (first["since"], first["risers"], first["most"][0]["before"]) == (None, [], None)
+
+
+def test_an_export_before_of_which_nothing_is_said_is_compared_with_nothing(tmp_path: Path) -> None:
+    night, before = Store(tmp_path).night(RUN_DATE), Store(tmp_path).night(BEFORE)
+    published(night, [])
+    night.store.export_manifest(str(BEFORE)).write_text("{")
+    write_json(before.summary, {"status": "published"})
+    found = shown_items(night, str(RUN_DATE))
+    assert (found["since"], found["new_places"], found["risers"]) == (None, None, [])
+    assert [one["before"] for one in examples(night, str(RUN_DATE))] == [[], []]
