@@ -58,7 +58,8 @@ def evaluate(model: Recommender, data: Dataset, *, holdout: Holdout = "auto", k:
 
     Returns:
         The metrics of `recmodels.metrics.ranking`, for each user. Users without an interaction before the holdout are
-        left out; items that a user has seen before it are neither listed nor expected.
+        left out; items that a user has seen before it are neither listed nor expected. A dataset has one time for each
+        pair, the last: what a user did again in the holdout counts as new.
 
     Raises:
         DataRefused: nobody can be measured.
