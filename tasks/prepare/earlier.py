@@ -143,9 +143,10 @@ class Earlier:
         new = source.read(source.files[same:])
         if not n_old:
             return new
-        if not self._are_whole(old_rest):
+        files = [self.valid / path for path, _, _ in old_rest]
+        if not self._are_whole(old_rest) or not _same_ids(pq.read_schema(files[0]), source.schema):
             return None
-        old = source.read([self.valid / path for path, _, _ in old_rest])
+        old = source.read(files)
         return new.slice(n_old) if old.equals(new.slice(0, n_old)) else None
 
     def _are_whole(self, some: Sequence[tuple[str, str, int]]) -> bool:
@@ -159,6 +160,11 @@ def _parts_of(valid: Manifest) -> list[tuple[str, str, int]]:
     files = sorted(valid["files"], key=lambda file: file["path"])
     mine = [file for file in files if file["path"].startswith(("interactions.parquet", "interactions/part-"))]
     return [(file["path"], file["sha256"], file.get("rows", 0)) for file in mine]
+
+
+def _same_ids(one: pa.Schema, other: pa.Schema) -> bool:
+    """Whether the ids of interactions have the same types: with the first text among them all become texts."""
+    return all(one.field(name).type == other.field(name).type for name in ("user_id", "item_id"))
 
 
 def _n_rows(some: Sequence[tuple[str, str, int]]) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def test_who_opts_out_is_gone_and_who_comes_back_has_all_events_again(site: Site
     assert continues(site, Day([], [11]))
 
 
-@pytest.mark.parametrize("what", ["settings", "file", "valid", "users", "prepared", "many", "sum", "between"])
+@pytest.mark.parametrize("what", ["settings", "file", "valid", "users", "prepared", "many", "sum", "between", "ids"])
 @pytest.mark.slow
 def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> None:
     before = site.store.night(site.run_date)
@@ -85,8 +86,12 @@ def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> No
     elif what == "sum":
         site.rules = site.rules.model_copy(update={"duplicates": "sum", "event_weights": {"buy": 0.1}})
         site.prepare(before, manifest_of(before.valid), None)  # type: ignore[arg-type]
+    elif what == "ids":  # all become texts with the first one
+        ids = [table["item_id"].cast(pa.string()) for table in site.files]
+        site.files = [table.set_column(1, "item_id", column) for table, column in zip(site.files, ids, strict=True)]
     day = {
         "many": Day([LOG[:9]], []),
+        "ids": Day([], []),
         "between": Day([[(0, 0, 35, 1)]], []),
     }  # before the event of (0, 0) that is known
     assert not continues(site, day.get(what, SECOND))
