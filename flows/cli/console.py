@@ -58,5 +58,5 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    user_id, rows = someone(store, date.fromisoformat(record.run_date))
-    console.print(recommendations(console, user_id, rows))
+    if (example := someone(store, date.fromisoformat(record.run_date))) is not None:
+        console.print(recommendations(console, *example))

@@ -78,11 +78,16 @@ def _one_of_several(export: Export, published: Any, table: str, value: str) -> p
     return rows.filter(pc.equal(of_row, value)).sort_by("rank")
 
 
-def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:
-    """A user with a personal list, and that list: the first one of a night's export, or the first of all."""
+def someone(store: Path, run_date: date) -> tuple[Any, list[Row]] | None:
+    """A user with a personal list, and that list: the first one of a night's export, or the first of all; None where
+    nobody has a list.
+    """
     export = Export.of_night(store, run_date)
     first = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
-    head = next(pq.ParquetFile(export.folder / first["path"]).iter_batches(100_000, columns=["user_id", "source"]))
+    opened = pq.ParquetFile(export.folder / first["path"])
+    head = next(opened.iter_batches(100_000, columns=["user_id", "source"]), None)
+    if head is None:
+        return None
     personal = pc.equal(head["source"].cast(pa.string()), "personal").to_numpy(zero_copy_only=False)
     user_id = head["user_id"][int(personal.argmax())].as_py()
     return user_id, with_titles(Store(store), export, export.table("topk", [user_id]).sort_by("rank"))

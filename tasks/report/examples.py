@@ -62,8 +62,9 @@ def _head_of(export: Export) -> pa.Table:
         raise NightrecError(
             f"The manifest of the export {export.manifest['export_id']} is damaged: run the night again."
         )
-    batch = next(pq.ParquetFile(export.folder / file["path"]).iter_batches(max(1, ROWS // k) * k))
-    return pa.Table.from_batches([batch])
+    opened = pq.ParquetFile(export.folder / file["path"])
+    batch = next(opened.iter_batches(max(1, ROWS // k) * k), None)
+    return opened.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
 
 
 def _choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:

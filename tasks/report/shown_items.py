@@ -65,6 +65,8 @@ def _new_places(store: Store, export_id: str, previous: Json) -> float | None:
         _whole_lists(pq.ParquetFile(path).read_row_group(group, columns=["user_id", "item_id"])[:ROWS])
         for path, group in groups[:: max(1, len(groups) // PARTS)]
     ]
+    if not parts:  # nobody has a list
+        return None
     lists = pa.concat_tables(parts)
     users = pc.unique(lists["user_id"])
     before = old.table("topk", users.to_pylist())

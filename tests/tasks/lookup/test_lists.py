@@ -38,7 +38,9 @@ def test_a_user_without_a_list_is_said_to_have_none(night: Night, user: str, why
 
 
 def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
-    user, rows = someone(night.store.root, RUN_DATE)
+    found = someone(night.store.root, RUN_DATE)
+    assert found is not None
+    user, rows = found
     assert rows[0]["source"] == "personal"
     assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[user]]
 
