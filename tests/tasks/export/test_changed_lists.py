@@ -109,6 +109,7 @@ def test_topk_delta_has_what_changed_since_the_export_that_readers_have(night: N
     assert publish(night, fresh=True)["delta_of"] == "2026-03-30"
 
 
+@pytest.mark.slow
 def test_where_nobody_has_a_list_twice_nothing_has_changed(night: Night) -> None:
     publish(night, active_days=0.001)
     assert set(delta(night)["change"].to_pylist()) == {"removed"}

@@ -95,6 +95,7 @@ def test_what_is_back_is_listed_again_and_nothing_is_published_where_nothing_cha
     assert again(night, catalogue()).export_id == f"{DAY}.3" and items_of(night) == before
 
 
+@pytest.mark.slow
 def test_a_night_that_is_run_again_finds_its_refiltered_export_as_it_is(night: Night) -> None:
     publish(night, k=7)  # more than there are: a list is as long as what is left
     again(night, catalogue(gone="i6"))

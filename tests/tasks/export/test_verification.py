@@ -33,6 +33,7 @@ def test_lists_are_not_held_against_features_that_they_were_not_made_of(night: N
     assert "The night was run again since, or somebody was forgotten" in verified(night.store.root, None).sentence
 
 
+@pytest.mark.slow
 def test_ids_that_are_hashed_by_another_key_are_said_to_be(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_KEY", "a" * 16)
     publish(night, hash_key_env="SHOP_KEY")

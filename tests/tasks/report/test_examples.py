@@ -29,6 +29,7 @@ def test_a_manifest_without_the_length_of_lists_is_damaged(tmp_path: Path) -> No
         _head_of(Export(tmp_path, manifest))
 
 
+@pytest.mark.slow
 def test_where_nobody_has_a_list_there_is_none_to_show(tmp_path: Path) -> None:
     night = prepare_night(tmp_path)
     publish(prepare_night(tmp_path, date(2026, 3, 30)))
