@@ -21,6 +21,7 @@ from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.compute.memory import at_most, in_one_arena
+from recmodels.published.pseudonyms import key_in
 from tasks.arms.inputs import ArmsInputs
 from tasks.arms.stage import compare_arms
 from tasks.compare.champion import field
@@ -155,6 +156,8 @@ def night(
         forked_trainings(engine is None and workers is None) as forks,
         executor_for(workers) as executor,
     ):
+        if config.export.hash_key_env and not dry_run:
+            key_in(config.export.hash_key_env)  # or the night fails once everything is trained
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
         sizes = [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])]
         check_room(tonight, config.disk, sizes, spilled)

@@ -326,6 +326,14 @@ SETTINGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
 }
 
 
+def test_a_key_that_is_not_there_is_missed_before_anything_is_read(site: Site, tmp_path: Path) -> None:
+    config = write(tmp_path / "site.toml", '[export]\nhash_key_env = "NO_SUCH_KEY"\n')
+    with without_prefect():
+        ran = site.next_night("--config", config, "--interactions", site.folder / "good.csv")
+    assert_refused(ran, 2, ("NO_SUCH_KEY is not set",))
+    assert "ingest" not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(("content", "says"), SETTINGS.values(), ids=SETTINGS)
 def test_bad_settings_are_refused(site: Site, tmp_path: Path, content: str | bytes, says: tuple[str, ...]) -> None:
     config = write(tmp_path / "site.toml", content)
