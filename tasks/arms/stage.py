@@ -89,18 +89,19 @@ def compared(given: ArmsInputs, begins: Mapping[str, datetime | None], folder: P
         one = ArmResult(arm=name, policy=arm.policy, share=arm.share)
         if begin := since[name]:
             of_main, nights = nights_of_main(night.store, name, begin, cutoff)
-            one = one.model_copy(update={"nights": nights, "nights_of_main": of_main})
-            one = _result(one, begin, doings[begin], in_arm == name, in_arm == MAIN, len(settings.groups))
+            began = begins[name] or begin  # which stays the same, however long an arm goes on
+            about = {"since": began.isoformat(), "nights": nights, "nights_of_main": of_main}
+            one = one.model_copy(update=about)
+            one = _result(one, doings[begin], in_arm == name, in_arm == MAIN, len(settings.groups))
         results.append(one.model_copy(update={"says": sentence(one)}))
     return Arms(arms=results, corrected=corrected(len(results)))
 
 
-def _result(one: ArmResult, begin: datetime, found: Doings, ours: Bools, main: Bools, arms: int) -> ArmResult:
+def _result(one: ArmResult, found: Doings, ours: Bools, main: Bools, arms: int) -> ArmResult:
     correction = Correction.of(arms, found.days)
     metrics = measured(found, ours, main, correction)
     return one.model_copy(
         update={
-            "since": begin.isoformat(),
             "days": found.days,
             "users": int((ours & found.came).sum()),
             "metrics": metrics,

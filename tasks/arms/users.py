@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recmodels.data import layout
 from tasks.arms.used import micros
 from tasks.exposures.joined import DAY, type_of
+from tasks.exposures.log import of_one_reward
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
 from tasks.store.duckdb import file_literal, read_parquet, read_parts
@@ -108,7 +109,7 @@ class Log:
         columns = {"export_id": [name for name, _ in mixed], "arm": [arm for _, arm in mixed]}
         columns |= {"champion": [one for one, _ in mixed.values()], "challenger": [one for _, one in mixed.values()]}
         db.register("mixed", pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}))
-        self.used, self.shown = used, shown
+        self.used, self.shown = used, of_one_reward(db, shown)
 
     def since(self, begin: datetime) -> Doings:
         """What each user did since an instant."""

@@ -8,6 +8,7 @@ a month that is handed in again costs little.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,6 +73,16 @@ def reward_in(path: Path) -> str:
 def is_assumed(db: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Whether the exposures of a night's part of the log are assumed, by its first one; it has one at least."""
     return bool(db.execute(f"SELECT assumed FROM {read_parquet(path)} LIMIT 1").fetchall()[0][0])
+
+
+def of_one_reward(db: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[Path]:
+    """The parts of the log that are not assumed and whose rewards are what those of most rows are: none else add up."""
+    rows = {path: pq.read_metadata(path).num_rows for path in parts}
+    logged = [path for path in parts if rows[path] and not is_assumed(db, path)]
+    counts = Counter[str]()
+    for path in logged:
+        counts[reward_in(path)] += rows[path]
+    return [path for path in logged if reward_in(path) == max(counts, key=counts.__getitem__)]
 
 
 class _Log:

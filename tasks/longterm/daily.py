@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Doubles, Longs
 from tasks.exposures.joined import DAY, SECOND, type_of
+from tasks.exposures.log import of_one_reward
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
 from tasks.store.duckdb import file_literal, read_parquet, read_parts
@@ -113,6 +114,7 @@ class Daily:
 
     def _note_shown(self, files: Sequence[Path]) -> int:
         """What was shown as a table; since which day, 0 where nothing is logged."""
+        files = of_one_reward(self.db, files)
         if not files:
             return 0
         paths = ", ".join(map(file_literal, files))

@@ -81,12 +81,13 @@ def show(
     assumed: bool = False,
     arm: str = "main",
     days: int | None = None,
+    reward: str = "clicked",
 ) -> None:
     """What was shown `days` ago, from (user, reward, policy), as kept by a night."""
     users, rewards, policies = zip(*rows, strict=True)
     more = {"assumed": [assumed] * len(rows), "reward": pa.array(rewards, pa.float32())}
     more["arm"] = pa.array([arm] * len(rows)).dictionary_encode()
-    _keep(night, SHOWN, days_ago, days or days_ago, [(user, "a") for user in users], policies, more)
+    _keep(night, SHOWN, days_ago, days or days_ago, [(user, "a") for user in users], policies, more, reward)
 
 
 def use(night: Night, days_ago: int, rows: list[tuple[int, str]], days: int | None = None) -> None:
@@ -102,6 +103,7 @@ def _keep(
     rows: list[tuple[int, str]],
     policies: Sequence[str],
     more: dict[str, Any],
+    reward: str = "",
 ) -> None:
     columns = {
         "user_id": [user for user, _ in rows],
@@ -112,7 +114,7 @@ def _keep(
         "policy": pa.array(policies).dictionary_encode(),
     }
     with learned(night.store, at(days_ago).date(), name) as path:
-        pq.write_table(pa.table({**columns, **more}), path)
+        pq.write_table(pa.table({**columns, **more}).replace_schema_metadata({"reward": reward}), path)
 
 
 def kept(night: Night, name: str) -> list[Path]:

@@ -80,7 +80,7 @@ def test_it_is_skipped_until_something_is_new_or_gone(night: Night) -> None:
 def test_of_what_is_kept_no_longer_nothing_is_said(night: Night) -> None:
     run(night, feedback=FeedbackSettings(keep_days=10))
     found = arms_of_night(night)
-    assert found is not None and (found.arms[0].since, found.arms[0].days) == (at(10).isoformat(), 10)
+    assert found is not None and (found.arms[0].since, found.arms[0].days) == (at(25).isoformat(), 10)
 
 
 @pytest.mark.slow

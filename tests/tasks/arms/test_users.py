@@ -88,6 +88,9 @@ def test_logged_exposures_count_as_rewarded_and_assumed_ones_do_not(night: Night
     assert [found.rewards[0], found.of_champion[0], found.of_challenger[0]] == pytest.approx(
         [7 * 7 / 40, 1 * 7 / 40, 0.5 * 7 / 40]
     )
+    show(night, 20, [(1, 99.0, "ease")], reward="outcome")  # of another unit
+    assert since_40_days(night).rewards[0] == found.rewards[0]
+    show(night, 20, [(1, 1.0, "ease")], assumed=True)
     show(night, 30, [(1, 1.0, "ease")], assumed=True)
     show(night, 45, [(3, 1.0, "ease")])
     assert not since_40_days(night).exposed.any()
