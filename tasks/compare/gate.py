@@ -127,7 +127,9 @@ def by_hand(decision: Decision, settings: GateSettings, forced_model: str | None
     if winner is None:
         return decision
     reason = decision.reason
-    if winner != decision.winner:
+    if decision.refused:
+        reason = f"by the gate nothing would be published: {because(decision.refused)}"
+    elif winner != decision.winner:
         first = decision.verdict == Verdict.FIRST
         reason = (
             f"{reason} is that of {decision.winner}"

@@ -67,7 +67,10 @@ def test_a_champion_far_below_its_recent_nights_stops_the_night() -> None:
     with pytest.raises(GateRefused, match="The last export stays"):
         admit({"summary": {"gate": refused.json_ready()}})
     assert decided({}, GateSettings(min_quality=None), recent=(9, 9)).refused is None
-    assert by_hand(refused, GateSettings(), "ease").refused is None
+    forced = by_hand(refused, GateSettings(), "ease")
+    assert forced.refused is None
+    said = "chosen by hand; by the gate nothing would be published: The champion als reaches NDCG"
+    assert forced.reason.startswith(said)
     assert by_hand(refused, GateSettings(pinned_model="ease"), None).refused == refused.refused
 
 
