@@ -22,6 +22,8 @@ def sentence(error: ValidationError, settings: type[BaseModel]) -> str:
     """
     mistake = min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
     place = [str(part) for part in mistake["loc"]]
+    if mistake["type"] == "string_type" and place[-1] == "str":  # of several types that a value may have, not a key
+        place.pop()
     key = ".".join(short(part) for part in place)
     if mistake["type"] == "extra_forbidden":
         known = known_keys(settings, place[:-1])

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.settings.mistakes import sentence
+from tasks.ingest.reading.inputs import TableInput
 
 
 class Oven(BaseModel):
@@ -28,6 +29,7 @@ MANY = type("Many", (BaseModel,), {"__annotations__": {f"shelf_number_{n}": int 
     ("settings", "given", "says"),
     [
         (Kitchen, {}, "chef is missing; give it a value."),
+        (TableInput, {"path": "a", "columns": {"user_id": 5}}, "columns.user_id = 5: input should be a valid string."),
         (Kitchen, {"cheff": "Ada"}, "unknown key cheff; did you mean chef?"),
         (Kitchen, {"chef": "Ada", "oven": {"zzz": 1}}, "unknown key oven.zzz; known here: degrees."),
         (
