@@ -81,20 +81,20 @@ def compared(given: ArmsInputs, begins: Mapping[str, datetime | None], folder: P
     oldest = cutoff - timedelta(days=given.keep_days)  # of what is kept of past nights
     since = {name: max(begin, oldest) if begin else None for name, begin in begins.items()}
     used, shown = given.learned(USED), given.learned(SHOWN)
+    results = {name: ArmResult(arm=name, policy=arm.policy, share=arm.share) for name, arm in settings.groups.items()}
     with connect(folder, MEMORY) as db:
         log = Log(db, night, cutoff, given.features, used, shown, mixed_in(night.store, cutoff))
-        doings = {begin: log.since(begin) for begin in sorted({one for one in since.values() if one})}
-    results = []
-    for name, arm in settings.groups.items():
-        one = ArmResult(arm=name, policy=arm.policy, share=arm.share)
-        if begin := since[name]:
-            of_main, nights = nights_of_main(night.store, name, begin, cutoff)
-            began = begins[name] or begin  # which stays the same, however long an arm goes on
-            about = {"since": began.isoformat(), "nights": nights, "nights_of_main": of_main}
-            one = one.model_copy(update=about)
-            one = _result(one, doings[begin], in_arm == name, in_arm == MAIN, len(settings.groups))
-        results.append(one.model_copy(update={"says": sentence(one)}))
-    return Arms(arms=results, corrected=corrected(len(results)))
+        for begin in sorted({one for one in since.values() if one}):
+            doings = log.since(begin)
+            for name in (name for name, its in since.items() if its == begin):
+                of_main, nights = nights_of_main(night.store, name, begin, cutoff)
+                began = begins[name] or begin  # which stays the same, however long an arm goes on
+                about = {"since": began.isoformat(), "nights": nights, "nights_of_main": of_main}
+                one = results[name].model_copy(update=about)
+                results[name] = _result(one, doings, in_arm == name, in_arm == MAIN, len(settings.groups))
+            del doings  # it is of all users: that of arms that began at another time is not held beside it
+    told = [one.model_copy(update={"says": sentence(one)}) for one in results.values()]
+    return Arms(arms=told, corrected=corrected(len(told)))
 
 
 def _result(one: ArmResult, found: Doings, ours: Bools, main: Bools, arms: int) -> ArmResult:

@@ -115,11 +115,10 @@ class Joining:
             """
         )
         tally = Tally()
-        for number, name in enumerate(self.names):
-            if self._one(f"SELECT count(*) FROM shown WHERE export = {number}")[0] and self._assume(
-                name, f"SELECT * FROM shown WHERE export = {number}", places
-            ):
-                tally.exports.append(name)
+        there = self.db.sql("SELECT DISTINCT export FROM shown WHERE export IS NOT NULL ORDER BY export").fetchall()
+        for (number,) in there:
+            if self._assume(self.names[number], f"SELECT * FROM shown WHERE export = {number}", places):
+                tally.exports.append(self.names[number])
         tally.exposures = tally.joined = self._one("SELECT count(*) FROM joined")[0]
         return tally
 

@@ -218,7 +218,10 @@ def _providers(found: Found, site: Known, exposed: Exposed, settings: PanelSetti
         found.add("provider_divergence", None)
         return [f"panel.provider is {column!r:.60}, and the items have no such column with one value each"]
     names, group = groups
-    figures.providers(found, exposed, group, _target(names, group[site.available], settings))
+    target = _target(names, group[site.available], settings)
+    figures.providers(found, exposed, group, target)
+    if isinstance(settings.target, dict) and not target.any():
+        return [f"panel.target names nobody who is in the items' column {column!r:.60}"]
     return []
 
 

@@ -57,7 +57,7 @@ def share_listed(
     at = choices.began[chosen]
     all_of_them, listed = 0, 0
     for one, (begin, end) in zip(published, pairwise([*starts, until]), strict=True):
-        under = chosen[(at >= begin) & (at < end)]
+        under = chosen[(at >= begin) & (at < end)] if end > since else chosen[:0]
         if not len(under) or (lists := lists_of(store, one.export_id)) is None:
             continue
         found = _listed(known, lists, choices.user[under], choices.item[under], places)

@@ -176,6 +176,9 @@ def test_a_provider_that_is_no_column_is_noted(night: Night) -> None:
     export = publish(night)
     assert measured(night, export, provider="brnd")["summary"]["figures"]["provider_divergence"] is None
     assert panel_notes(night) == ["panel.provider is 'brnd', and the items have no such column with one value each"]
+    nobody = measured(night, export, provider="brand", target={"acme": 1.0})["summary"]
+    assert nobody["figures"]["provider_divergence"] is None
+    assert nobody["notes"] == ["panel.target names nobody who is in the items' column 'brand'"]
     target = {"Acme": 1.0, "Bolt": 3.0}
     found = measured(night, export, provider="brand", target=target)["summary"]["figures"]["provider_divergence"]
     assert found and found > measured(night, export, provider="brand")["summary"]["figures"]["provider_divergence"]  # type: ignore[operator]
