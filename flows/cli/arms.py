@@ -13,6 +13,8 @@ from flows.cli.place import the_store
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import counted
+from tasks.store.manifests import finished
+from tasks.store.parts import parts
 from tasks.store.paths import Night, Store
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def arms(
     folder = Store(the_store(store))
     night = folder.night(run_date) if run_date else folder.last_nights()[-1]
     if what == "plan":
-        show_plan(night, share, effect, days, power, as_json)
+        show_plan(night if run_date else _with_tables(folder) or night, share, effect, days, power, as_json)
         return
     given = {"--share": share, "--effect": effect, "--days": days}
     if wrong := next((name for name, value in given.items() if value is not None), None):
@@ -73,6 +75,12 @@ def _compared(store: Store) -> Night | None:
             if (record := NightRecord.of_night(night)) is not None and record.arms is not None:
                 return night
     return None
+
+
+def _with_tables(store: Store) -> Night | None:
+    """The newest night whose tables are there: tonight's may still be at work, or have failed before it had any."""
+    there = (night for night in reversed(store.last_nights(LOOKED_AT)) if finished(night.prepared))
+    return next((night for night in there if parts(night.valid, "interactions")), None)
 
 
 def show_arms(night: Night, as_json: bool) -> None:

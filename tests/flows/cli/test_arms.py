@@ -13,9 +13,10 @@ from tasks.arms import plan
 from tasks.arms.plan import Past, Plan
 from tasks.arms.results import Arms
 from tasks.store.files import write_json
+from tasks.store.manifests import run_stage
 from tasks.store.paths import Store
 from tests.tasks.report.test_arms import arm
-from tests.tasks.site import RUN_DATE
+from tests.tasks.site import RUN_DATE, events, write_valid_tables
 
 PLAN = Plan("rewards", [Past(7, 5_000, 2.0, 1.6, 0.64), Past(28, 9_000, 2.0, 1.0, 0.25)], 0.8, 1)
 
@@ -64,6 +65,19 @@ def test_a_night_without_arms_says_how_to_have_some(store: Path) -> None:
         output(store)
     with pytest.raises(ConfigError, match=r"--effect is for a plan: write nightrec arms plan --effect 0\.03"):
         output(store, "--effect", "0.03")
+
+
+@pytest.mark.slow
+def test_a_plan_is_by_the_newest_night_that_has_tables(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = Store(store).night(RUN_DATE)
+    run_stage(night.prepared, lambda out: {"message": ""}, code="", inputs={}, parameters={})
+    write_valid_tables(night.valid, interactions=events([]))
+    write_json(Store(store).night(RUN_DATE + timedelta(days=1)).summary, {"status": "running"})
+    asked = []
+    monkeypatch.setattr(plan, "plan_of", lambda night, **_: asked.append(night.run_date) or PLAN)
+    output(store, "plan")
+    output(store, "plan", "--date", str(RUN_DATE + timedelta(days=1)))
+    assert asked == [RUN_DATE, RUN_DATE + timedelta(days=1)]
 
 
 def test_a_plan_has_a_row_for_each_share(store: Path) -> None:
