@@ -50,7 +50,7 @@ def load(settings: DeltaSettings, published: Published) -> Json:
         proofs = {table: compare(table, total(written[table]), total(arrived[table])) for table in published.tables}
         for table in published.tables:
             _commit(f"{place}/{table}", published, table, written[table])
-            _forget_old(f"{place}/{table}", settings)
+            _forget_others(f"{place}/{table}", settings, published)
     except (DeltaError, ValueError) as error:
         raise NightrecError(f"The Delta table in {settings.path} refused the rows ({type(error).__name__}).") from error
     return proofs
@@ -189,12 +189,18 @@ def _purge(where: str) -> None:
     table.alter.set_table_properties({LOG_KEPT: kept})
 
 
-def _forget_old(where: str, settings: DeltaSettings) -> None:
-    """Remove the nights before the newest `settings.nights`, and files that no version of the last week needs."""
+def _forget_others(where: str, settings: DeltaSettings, published: Published) -> None:
+    """Remove the nights before the newest `settings.nights`, and files that no version of the last week needs.
+
+    Nights after the current one have been withdrawn: who reads the newest night is to read what other readers see.
+    """
     from deltalake import DeltaTable
 
     table = DeltaTable(where)
     nights = sorted({str(partition["run_date"]) for partition in table.partitions()})
+    if nights[-1] > str(published.run_date):
+        table.delete(f"run_date > '{published.run_date}'")
+        nights = [night for night in nights if night <= str(published.run_date)]
     if settings.nights and len(nights) > settings.nights:
         table.delete(f"run_date < '{nights[-settings.nights]}'")
     table.vacuum(dry_run=False, full=True)  # with those of loads that came to no commit

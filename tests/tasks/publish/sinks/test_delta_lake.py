@@ -13,6 +13,7 @@ from tasks.publish.sinks.delta_lake import forget
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import DeltaSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Published, Tally
+from tasks.store.exports import rollback
 from tasks.store.paths import Night
 from tests.tasks.loading import TABLES, Twice, corrupting, ordered, published, succeeds
 from tests.tasks.publishing import publish
@@ -46,6 +47,10 @@ def test_delta_has_a_partition_a_night_and_each_once(
     users = [row["user_id"] for row in rows]
     assert (last["num_records"], last["min.user_id"], last["max.user_id"]) == (len(rows), min(users), max(users))
     assert last["null_count.reason_item_id"] == sum(row["reason_item_id"] is None for row in rows)
+    rollback(night.store)
+    succeeds(night.store, settings)
+    assert ordered(delta_rows(path, "topk")) == ordered(first["topk"])  # the newest night is what readers see
+    rollback(night.store, str(night.run_date))
     succeeds(night.store, SinkSettings(delta=DeltaSettings(path=str(path), nights=1)))
     assert ordered(delta_rows(path, "topk")) == ordered(published(night.store, "topk"))
 
