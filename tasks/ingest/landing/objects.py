@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from recmodels.errors import ConfigError
+from recmodels.messages import short
 from recmodels.published.addresses import WHERE
 from recmodels.published.reader import through_fsspec
 from tasks.ingest.landing.parquet_files import Wanted
@@ -43,16 +44,23 @@ class Place:
         return self.pattern is None and self.files.get_file_info(log).type == pafs.FileType.Directory
 
     def found(self) -> dict[str, pafs.FileInfo]:
-        """The files of data, by their names below the folder; the file itself by its own name."""
+        """The files of data, by their names below the folder; the file itself by its own name.
+
+        Raises:
+            ConfigError: the name of one leads out of the folder: whoever may write there could write anywhere here.
+        """
         there = self.files.get_file_info(self.root)
         if there.is_file:
             return {PurePosixPath(self.root).name: there}
         selector = pafs.FileSelector(self.root, recursive=True, allow_not_found=True)
-        every = {info.path.removeprefix(f"{self.root}/"): info for info in self.files.get_file_info(selector)}
+        below = (info for info in self.files.get_file_info(selector) if info.is_file)
+        every = {info.path.removeprefix(f"{self.root}/"): info for info in below}
+        if odd := next((name for name in every if name.startswith("/") or ".." in name.split("/")), None):
+            raise ConfigError(f"'{self.root}' has a file {short(odd)!r}, which no folder here could hold; rename it.")
         return {
             name: info
             for name, info in sorted(every.items())
-            if info.is_file and not beside_the_data(name.split("/")) and self._matches(PurePosixPath(name))
+            if not beside_the_data(name.split("/")) and self._matches(PurePosixPath(name))
         }
 
     def _matches(self, name: PurePosixPath) -> bool:

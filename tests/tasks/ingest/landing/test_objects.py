@@ -162,6 +162,10 @@ def test_a_store_that_arrow_does_not_know_is_read_through_fsspec(
     there = objects.Place(*through_fsspec("memory://lake/log"))
     assert objects.mirror("interactions", TableInput(path="gs://lake/log"), there, tmp_path) == ["a.csv"]
     assert (tmp_path / "a.csv").read_bytes() == b"user_id\n1\n"
+    lake.store["/lake/log/../../b.csv"] = lake.store["/lake/log/a.csv"]  # a key may have any characters
+    with pytest.raises(ConfigError, match=r"has a file '\.\./\.\./b\.csv', which no folder here could hold"):
+        objects.mirror("interactions", TableInput(path="gs://lake/log"), there, tmp_path / "inner" / "folder")
+    assert not (tmp_path / "b.csv").exists()
 
 
 def test_a_key_in_an_address_is_refused_and_not_repeated() -> None:
