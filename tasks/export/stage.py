@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from expectations.exports import SUITE
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
+from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
@@ -163,6 +164,11 @@ def _audit_again(night: Night, manifest: Json, settings: ExportSettings, feature
     own pages alone.
     """
     rules = translate(night, "full", settings, features) if settings.rerank else None
+    try:
+        rules = rules_without_gone(night, manifest, rules)
+    except NightrecError as error:
+        log_event("export", "note", f"{str(error).removesuffix('.')}: it was not audited again")
+        return
     audit(
         night.store.export(manifest["export_id"]),
         night.features,
@@ -170,7 +176,7 @@ def _audit_again(night: Night, manifest: Json, settings: ExportSettings, feature
         settings.k,
         repeats=settings.repeats,
         docs=night.store.quality(night.run_date),
-        rules=rules_without_gone(night, manifest, rules),
+        rules=rules,
         published=_published_ids(night, settings),
     )
 

@@ -101,6 +101,8 @@ def test_a_night_that_is_run_again_finds_its_refiltered_export_as_it_is(night: N
     again(night, catalogue(gone="i6"))
     skipped = publish(night, k=7)  # there is no page of Data Docs, so it is audited once more
     assert (skipped["export_id"], skipped["skipped"]) == (f"{DAY}.2", True)
+    (night.refilter / f"{DAY}.2.parquet").unlink()
+    assert publish(night, k=7)["skipped"]
 
 
 def test_what_is_missing_is_gone_only_from_a_whole_catalogue_that_had_it(night: Night) -> None:
