@@ -45,6 +45,9 @@ def translate(
     if settings.max_item_age_days is not None:
         allowed &= ~(age > settings.max_item_age_days)  # an age that nobody knows is no reason
     categories, caps = _caps_of(items, settings, features)
+    if note and settings.pinned and settings.pinned_rank > settings.longest:
+        said = f"export.pinned_rank is {settings.pinned_rank}, and no list has more than {settings.longest} items"
+        log_event("lists", "note", f"{said}: what is pinned is listed only where nothing else is left")
     return Rules(
         allowed=allowed,
         pool=settings.pool,

@@ -58,6 +58,14 @@ def test_ids_become_indices_and_unknown_ones_a_note(night: Night, caplog: pytest
     assert "export.excluded: 1 of 2 ids are not in the catalogue: gone" in caplog.text
 
 
+def test_a_rank_that_no_list_has_is_a_note(night: Night, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "nightrec.events"):
+        translated(night, pinned=["i4"], pinned_rank=5, segments=Segments(column="plan", k={"premium": 5}))
+        assert "pinned_rank" not in caplog.text
+        translated(night, pinned=["i4"], pinned_rank=4)
+    assert "export.pinned_rank is 4, and no list has more than 3 items" in caplog.text
+
+
 def test_ages_count_from_the_column_or_from_the_first_interaction(night: Night) -> None:
     assert np.flatnonzero(~translated(night, max_item_age_days=4.5, item_date="released").allowed).tolist() == [
         4,
