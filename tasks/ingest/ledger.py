@@ -10,6 +10,7 @@ are read again where the site's files still have them.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -256,14 +257,16 @@ class Ledger:
 
     def _rejects_of(self, table: str, part: Part) -> list[Reject] | None:
         """The lines of a part's files that are no rows; None where some are gone."""
-        files = set(part.paths)
-        found = [one for one in self._rejects if one.table == table and str(one.file) in files]
+        found = [one for path in part.paths for one in self._rejects.get((table, path), ())]
         return found if len(found) == sum(file["rejects"] for file in part.result.files) else None
 
     @cached_property
-    def _rejects(self) -> list[Reject]:
-        path = self.raw / REJECTS
-        return of_table(pq.read_table(path)) if path.exists() else []
+    def _rejects(self) -> Mapping[tuple[str, str], Sequence[Reject]]:
+        """Those of each table's files, in order: there may be many of both, so that they are looked through once."""
+        path, found = self.raw / REJECTS, defaultdict[tuple[str, str], list[Reject]](list)
+        for one in of_table(pq.read_table(path)) if path.exists() else ():
+            found[one.table, str(one.file)].append(one)
+        return found
 
 
 def _of_first(made: Mapping[str, Sequence[Part]], rows: int) -> list[str]:

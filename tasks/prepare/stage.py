@@ -18,6 +18,7 @@ from recmodels.data.domains import Domains
 from recmodels.data.layout import Split
 from recmodels.engine.current import asked_for
 from recmodels.errors import DataRefused
+from recmodels.messages import counted
 from tasks.prepare.changed import Changed
 from tasks.prepare.continued import continued
 from tasks.prepare.earlier import Earlier
@@ -230,7 +231,7 @@ def _refuse_too_small(full: Core, split: HoldoutSplit, settings: PrepareSettings
     for kind, counts in ("user", full.user_counts), ("item", full.item_counts):
         if (left := int((counts > 0).sum())) < 2:
             raise DataRefused(
-                f"Only {left} {kind}{'s' * (left != 1)} remain to train on, and 2 are needed: the inputs are too "
+                f"Only {counted(left, kind)} remain{'s' * (left == 1)} to train on, and 2 are needed: the inputs are too "
                 "small, or prepare.min_user_interactions, min_item_interactions or min_rating ask for too much."
             )
     if split.warm_users:
