@@ -231,8 +231,8 @@ def _refuse_too_small(full: Core, split: HoldoutSplit, settings: PrepareSettings
     for kind, counts in ("user", full.user_counts), ("item", full.item_counts):
         if (left := int((counts > 0).sum())) < 2:
             raise DataRefused(
-                f"Only {counted(left, kind)} remain{'s' * (left == 1)} to train on, and 2 are needed: the inputs are too "
-                "small, or prepare.min_user_interactions, min_item_interactions or min_rating ask for too much."
+                f"Only {counted(left, kind)} remain{'s' * (left == 1)} to train on, and 2 are needed: the inputs are "
+                "too small, or prepare.min_user_interactions, min_item_interactions or min_rating ask for too much."
             )
     if split.warm_users:
         return
