@@ -77,6 +77,8 @@ def evaluate_policy(log: Log, confidence: float = 0.95) -> Verdict:
     """All estimates of a policy's value, and whether they can be trusted."""
     support, estimates = support_of(log), estimate(log, confidence=confidence)
     found = [*_of_the_weights(support), *_of_the_mean_weight(log, support)]
+    if log.n > 1 and (log.units == log.units[0]).all():  # no interval has ends
+        found.append((Trust.REFUSE, "all of the log is of one user"))
     worst = max((trust for trust, _ in found), key=list(Trust).index, default=Trust.TRUST)
     return Verdict(worst, tuple(reason for trust, reason in found if trust is worst), support, estimates)
 

@@ -136,16 +136,20 @@ def value_of(name: str, role: str, log: Log, reward: str, assumed: bool) -> Poli
 
 
 def gain_of(log: Log, reference: Log, reward: str) -> Figure | None:
-    """By which share a policy is better than the champion, whose log is of the same events."""
+    """By which share a policy is better than the champion, whose log is of the same events; None of one user's."""
     found = relative_gain(log, reference, HEADLINE)
-    return None if found is None else _figure(found, -np.inf if reward == "outcome" else -1.0)
+    return (
+        None
+        if found is None or not np.isfinite(found.error)
+        else _figure(found, -np.inf if reward == "outcome" else -1.0)
+    )
 
 
 def sentence(one: PolicyValue, reward: str, champion: str | None) -> str:
     """A value and its verdict, in words."""
-    value = f"{one.name}: {shown(one.value)} {UNITS[reward]} a list ({shown(one.value, ends=True)})"
     if one.trust is Trust.REFUSE:
         return f"{one.name}: refused, as {'; '.join(one.reasons)}."
+    value = f"{one.name}: {shown(one.value)} {UNITS[reward]} a list ({shown(one.value, ends=True)})"
     if one.gain is not None:
         value += f", {in_percent(one.gain)} over {champion}" if champion else ""
     if one.trust is Trust.DOUBT:

@@ -1,5 +1,6 @@
 """Values of policies by a log of drawn places, against sums over its rows and against what is known of the site."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -153,6 +154,16 @@ def test_assumed_exposures_are_said_to_be_so_and_never_trusted(tmp_path: Path) -
     assert found.assumed and "assumed" in found.message and "assumed" in found.about
     assert {one.trust for one in found.values} == {Trust.DOUBT}
     assert named(found, "good").reasons == ["exposures are assumed, not logged"]
+
+
+def test_a_log_of_one_user_is_refused_also_where_its_values_are_kept_as_json(tmp_path: Path) -> None:
+    """Of a sum, whose interval has no ends then."""
+    night = drawn_site(tmp_path, users=1)
+    for path in (tmp_path / "feedback").glob(f"*/{SHOWN}"):
+        pq.write_table(pq.read_table(path).replace_schema_metadata({"reward": "outcome"}), path)
+    found = OffPolicySummary.of(json.loads(json.dumps(judged(night, ["good", "bad"]).json_ready())))
+    assert all("all of the log is of one user" in sentence for sentence in found.sentences)
+    assert all(one.gain is None for one in found.values)
 
 
 def test_only_what_fits_to_what_was_drawn_counts(tmp_path: Path) -> None:
