@@ -136,10 +136,13 @@ def sentence(found: ArmResult) -> str:
     """What there is to know of an arm, in a sentence."""
     if found.since is None:
         return f"{found.arm}: its lists are yet to be published."
-    outcome = found.outcome
-    if outcome is None or outcome.relative is None:
+    outcome, days = found.outcome, counted(ceil(found.days), "day")
+    if outcome is None:
+        return f"{found.arm}: too few users have come in its {days} to compare it with main."
+    if outcome.relative is None:
         return (
-            f"{found.arm}: too few users have come in its {counted(ceil(found.days), 'day')} to compare it with main."
+            f"{found.arm}: main has {outcome.main:.3g} {outcome.metric} in its {days}, so there is nothing that a "
+            "difference would be a share of."
         )
     value, low, high = outcome.relative
     interval = f"{low:+.1%} to {high:+.1%}"

@@ -154,7 +154,11 @@ def of(low: float, high: float, main: float = 2.0, **more: Any) -> ArmResult:
             of(0.1, 0.2, policy="last_champion", nights=14, nights_of_main=3),
             "In 3 of its 14 nights its users had the lists of main.",
         ),
-        (of(0, 0, main=0.0), "holdback: too few users have come in its 14 days to compare it with main."),
+        (of(0, 0, metrics=[]), "holdback: too few users have come in its 14 days to compare it with main."),
+        (
+            of(0, 0, main=0.0),
+            "holdback: main has 0 rewards in its 14 days, so there is nothing that a difference would be a share of.",
+        ),
         (of(0, 0, since=None), "holdback: its lists are yet to be published."),
     ],
 )
