@@ -105,12 +105,16 @@ def _of_column(column: pa.ChunkedArray, split: Split) -> Documents:
 
 def _of_texts(column: pa.ChunkedArray, split: Split) -> Documents:
     """The words of each text, as `words` has them; a run of letters that many texts have is read once."""
-    texts = pc.fill_null(column.combine_chunks(), "")
-    runs, offsets = runs_of(texts)
-    encoded = runs.dictionary_encode()
+    chunks, ends, n = list[pa.Array](), [np.zeros(1, np.int64)], 0
+    for chunk in filter(len, column.chunks):  # one array could not hold more than two gigabytes
+        runs, offsets = runs_of(pc.fill_null(chunk, ""))
+        chunks.append(runs.dictionary_encode())
+        ends.append(offsets[1:] + n)
+        n += len(runs)
+    encoded = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries().combine_chunks()
     if pc.any(pc.starts_with(encoded.dictionary, STROKE)).as_py():
-        return Documents.of_lists([split(text) for text in texts.to_pylist()])
-    return _of_values(encoded, offsets, split)
+        return Documents.of_lists([split(text) for text in column.to_pylist()])
+    return _of_values(encoded, np.concatenate(ends), split)
 
 
 def _of_elements(elements: pa.Array, offsets: Longs, split: Split) -> Documents:

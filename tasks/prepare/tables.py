@@ -17,6 +17,7 @@ from tasks.prepare.interactions import Rows
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
 WHOLE_NUMBERS = "DELTA_BINARY_PACKED"  # how columns of them are written
+LONGEST = 2**30  # bytes of texts in one array, which has room for twice as many
 ROWS_A_GROUP = 128_000  # so that one user is found without reading all
 
 
@@ -102,11 +103,20 @@ def write_index(path: Path, kind: str, ids: pa.Array, source: Path, day: datetim
         rows = pc.index_in(ids, value_set=table[f"{kind}_id"].combine_chunks())
         for name in table.column_names:
             if name not in (*BOOKKEEPING, f"{kind}_id"):
-                columns[name] = table[name].combine_chunks().take(rows)
+                columns[name] = _taken(table[name], rows)
     if kind == "item":
         available = columns.get("available", pa.nulls(len(ids), pa.bool_()))
         columns["available"] = pc.and_(pc.fill_null(available, True), _within_its_time(columns, day))
     pq.write_table(pa.table(columns), path, row_group_size=ROWS_A_GROUP)
+
+
+def _taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Some rows of a column; of texts that no one array could hold a chunk for every `LONGEST` bytes or so."""
+    if not pa.types.is_string(column.type) or column.nbytes <= LONGEST:
+        return column.combine_chunks().take(rows)
+    whole, each = column.cast(pa.large_string()).combine_chunks(), max(1, len(rows) * LONGEST // column.nbytes)
+    parts = (rows.slice(begin, each) for begin in range(0, len(rows), each))
+    return pa.chunked_array([whole.take(part).cast(pa.string()) for part in parts], pa.string())
 
 
 def _within_its_time(columns: Mapping[str, pa.Array], day: datetime | None) -> pa.Scalar | pa.Array:

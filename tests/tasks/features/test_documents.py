@@ -54,6 +54,16 @@ def test_the_terms_of_texts_are_their_words(texts: list[str | None], without: bo
     assert found.names == sorted(set(found.names)) and found.counts.sum(axis=0).all()
 
 
+def test_texts_in_several_arrays_are_read_as_in_one() -> None:
+    texts = ["Red red fox", None, "", "Hen fox", "hen Owl"]
+    several = pa.chunked_array([texts[:2], [], texts[2:4], texts[4:]], pa.string())
+    one, other = (
+        item_documents(pa.table({"title": column}), FeatureSettings(), np.ones(5, bool))["title"]
+        for column in (pa.array(texts), several)
+    )
+    assert lists(one) == lists(other) == [["fox", "red", "red"], [], [], ["fox", "hen"], ["hen", "owl"]]
+
+
 def test_a_range_has_about_as_many_known_items_as_any_other() -> None:
     values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, np.nan, 100, -5])
     known = np.arange(11) < 9

@@ -163,7 +163,7 @@ def test_single_events_are_those_that_the_split_may_know_for_those_who_ask(tmp_p
     assert found("full") == [*first[:3], (0, 0, 2), *first[3:], (1, 3, 1)]
     assert found("train", event_kinds=["buy"]) == [*first[:2], *first[3:]]
     with pytest.raises(ConfigError, match="no interaction has the event 'bought'; there are 'buy', 'look'"):
-        found("full", event_kinds=["bought"])
+        found("train", event_kinds=["bought"])
     write_valid_tables(tmp_path / "valid", interactions=events(log), items=ITEMS)
     with pytest.raises(ConfigError, match="event_kinds: the interactions have no column event"):
         found("full", event_kinds=["buy"])
