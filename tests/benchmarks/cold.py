@@ -7,7 +7,8 @@ users and of items, with 64 factors and WARP. PYTHON has it, in an environment o
 ``python -m venv peers; peers/bin/pip install rectools-lightfm``.
 
 ``--vectors static`` gives each item a vector as well: latent semantic analysis of these terms, fitted on the training
-items, as ``[features.encoder]`` makes it; ``--vectors FOLDER`` one that a model of model2vec makes of title and genres.
+items, as ``[features.encoder]`` makes it; ``--vectors KIND:FOLDER`` one that a model makes of title and genres, as
+``sentence-transformers:models/all-MiniLM-L6-v2`` (or ``model2vec``, ``onnx``), its first 256 principal components.
 ``--overall`` hides no items, but the last tenth of each user's interactions, and prints NDCG@10 among all unseen items.
 """
 
@@ -32,12 +33,13 @@ from recmodels.data.folds import last_items
 from recmodels.metrics.ranking import per_user
 from tasks.features.encoders import encoder
 from tasks.features.settings import EncoderSettings
-from tasks.features.vectors import unit
+from tasks.features.vectors import fitted, unit
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 
 K = 20
 SIZE = 64  # numbers of a static vector
+LONGEST = 256  # the most numbers of one, as in a night
 MODELS = "popularity", "content", "hybrid", "hybrid:id_dropout=0.5", "ncf", "ncf:id_dropout=0.5"
 LIGHTFM = """
 import sys
@@ -109,16 +111,19 @@ def vectors_of_movies(train: Dataset, ids: np.ndarray, which: str) -> Floats:
     """A vector of length one for each movie, less the mean of the known ones."""
     known = train.item_counts > 0
     if which == "static":
-        fitted = sparse.csr_matrix(train.terms[np.flatnonzero(known)])
-        found = train.terms @ randomized_svd(fitted, SIZE, random_state=0)[2].T
+        terms = sparse.csr_matrix(train.terms[np.flatnonzero(known)])
+        found = train.terms @ randomized_svd(terms, SIZE, random_state=0)[2].T
     else:
         texts = {}
         for line in (real_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines():
             movie, title, genres = line.split("::")
             texts[int(movie)] = f"{title}. {genres.replace('|', ', ')}"
-        found = encoder(EncoderSettings(kind="model2vec", model=which))([texts[movie] for movie in ids.tolist()])
-    unit_length = unit(np.asarray(found, np.float32))
-    return unit(unit_length - unit_length[known].mean(axis=0))
+        kind, _, model = which.partition(":")
+        settings = EncoderSettings.model_validate({"kind": kind, "model": model})
+        found = encoder(settings)([texts[movie] for movie in ids.tolist()])
+    vectors = unit(np.asarray(found, np.float32))
+    mean, components = fitted(vectors, np.flatnonzero(known), LONGEST)
+    return unit(vectors - mean if components is None else (vectors - mean) @ components)
 
 
 def main() -> int:
@@ -128,7 +133,7 @@ def main() -> int:
     parser.add_argument("--peers", metavar="PYTHON", help="a Python that has LightFM; without it, ours alone")
     parser.add_argument("--seed", type=int, default=0, help="of the items that are hidden")
     parser.add_argument("--overall", action="store_true", help="lists of all items, none of which is hidden")
-    parser.add_argument("--vectors", metavar="static|FOLDER", help="give the items vectors, too")
+    parser.add_argument("--vectors", metavar="static|KIND:FOLDER", help="give the items vectors, too")
     parser.add_argument("--models", metavar="A;B", default=";".join(MODELS), help="what is fitted")
     options = parser.parse_args()
     train, users, truth, hidden, ids = overall() if options.overall else site(options.seed)
