@@ -16,12 +16,15 @@ from recmodels.exploration.bandit import LinearBandit
 from recmodels.exploration.permitted import Places
 from recmodels.exploration.slot import Explored as Draw
 from recmodels.exploration.slot import explore
+from recmodels.ranking.rerank import Rules
 from recmodels.simulation.behavior import NOTHING, Day
 from recmodels.simulation.checkpoint import prefixed, within
 from recmodels.simulation.known import Known
 from recmodels.simulation.policies.base import Drawn, Lists, Policy
+from recmodels.simulation.policies.reranking import Reranking
 
 WEEKS = 28  # nights that a bandit learns from, as a nightly run's does
+SPARE = 20  # items that a proposer lists besides, where the rules may refuse some
 NOISE = 0.5  # of a reward, as long as none is known
 
 
@@ -92,9 +95,10 @@ class Explored(Policy):
         usual = self.policy.lists(night, known, k, streams[0]).items
         users, rows = known.users, usual[known.users]
         slot = None if self.slot is None else min(self.slot, k) - 1
-        places = Places(rows, np.zeros(rows.shape, np.bool_), users, None, slot)
-        longer = [  # the place may be any but those that the list has
-            one.lists(night, known, k + 1, own).items[users]
+        rules = self._rules(known)
+        places = Places(rows, np.zeros(rows.shape, np.bool_), users, rules, slot)
+        longer = [  # the place may be any but those that the list has, and those that its rules refuse
+            one.lists(night, known, k + 1 + (SPARE if rules else 0), own).items[users]
             for one, own in zip(self.proposers, streams[1:], strict=True)
         ]
         proposals = np.stack([places.best(ranked) for ranked in longer], axis=1)
@@ -157,6 +161,11 @@ class Explored(Policy):
         contexts = np.eye(segments)
         bandit.learn(contexts[segment], arm, (reward / np.maximum(n, 1e-12)).ravel(), n.ravel())
         return bandit.probabilities(contexts, night)
+
+    def _rules(self, known: Known) -> Rules | None:
+        """Those of the lists that are explored, which hold for what is drawn, too."""
+        rules = getattr(self.policy, "rules", None)
+        return rules.rules(known) if isinstance(rules, Reranking) else None
 
     def _policies(self) -> list[Policy]:
         """All that learn, each once."""

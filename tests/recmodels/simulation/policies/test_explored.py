@@ -5,7 +5,7 @@ import pytest
 
 from recmodels.errors import ConfigError
 from recmodels.simulation.behavior import NOTHING, Choices, Day
-from recmodels.simulation.policies import Explored, Lists, Policy, Random
+from recmodels.simulation.policies import Explored, Lists, Policy, Random, Reranking
 from recmodels.simulation.run import NightSeen, simulate
 from tests.recmodels.simulation.policies.test_trained import known_on
 from tests.recmodels.simulation.tiny import Tiny
@@ -52,6 +52,14 @@ def test_another_place_may_be_drawn():
     lists = explored(slot=2).lists(3, known_on(3), 10, np.random.default_rng(0))
     drawn = (lists.items != np.arange(10)).any(axis=0)
     assert np.flatnonzero(drawn).tolist() == [1]
+
+
+def test_what_is_drawn_keeps_the_rules_of_the_lists():
+    """Items are in four categories, in turn: 20 would be the fourth of its own, so 21 is proposed."""
+    policy = explored()
+    policy.policy.rules = Reranking(max_per_category=3)
+    lists = policy.lists(3, known_on(3), 10, np.random.default_rng(0))
+    assert lists.drawn is not None and (lists.drawn.proposals[lists.drawn.slot != NOTHING] == [9, 21, 21, 30]).all()
 
 
 def test_who_is_not_there_has_no_list_and_no_draw():
