@@ -197,6 +197,7 @@ def test_files_with_the_same_columns_in_another_order_are_known_apart(tmp_path: 
     assert [list(ledger.layouts[layout].columns) for layout in part.layouts] == orders
 
 
+@pytest.mark.slow
 def test_ids_of_known_files_that_cannot_be_read_as_they_lie_stay_what_they_are(tmp_path: Path) -> None:
     """Packed, of another encoding or format: what lies there is not what DuckDB reads."""
     times = ["2023-01-01T00:00:00Z", "2023-01-02T00:00:00Z"]
