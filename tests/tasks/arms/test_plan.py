@@ -49,6 +49,7 @@ def test_rewards_are_the_outcome_where_exposures_are_logged(night: Night) -> Non
     assert (plan.outcome, plan.past[0].users, plan.past[0].mean) == ("rewards", 100, 0.5 * 7 / 8)
 
 
+@pytest.mark.slow
 def test_a_plan_looks_at_no_days_of_which_nobody_knows_what_was_rewarded(night: Night) -> None:
     """A site that has begun to log five days ago: over four weeks its rewards would be a fifth of what they are."""
     show(night, 5, [(user, user % 2, "ease") for user in range(1, 101)])

@@ -49,6 +49,7 @@ def test_an_interaction_counts_where_the_list_of_that_time_had_its_item(night: N
     assert count(path, Whose(Person.named("1"), ())) == 2  # who is forgotten is found in it
 
 
+@pytest.mark.slow
 def test_of_a_list_that_stayed_for_days_each_day_counts(night: Night) -> None:
     """As where nights are weekly: days on which users used their list are counted by this."""
     write_log(night, [(1, "a", days) for days in (2.9, 2.7, 2.1, 1.9, 0.9)])

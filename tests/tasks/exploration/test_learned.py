@@ -99,6 +99,7 @@ def test_lists_that_refilter_has_made_count_for_the_export_they_are_of(night: Ni
 
 
 @pytest.mark.parametrize("newest", ["empty", "assumed"])
+@pytest.mark.slow
 def test_a_night_on_which_nothing_was_logged_makes_nobody_forget(night: Night, newest: str) -> None:
     before = shares(night).json_ready()
     path = night.store.feedback(RUN_DATE) / SHOWN

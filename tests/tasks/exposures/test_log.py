@@ -126,6 +126,7 @@ def test_a_site_that_only_marks_clicks_means_that_all_else_was_not_clicked(
     assert [found[1, "a"], found[1, "b"], found[2, "b"]] == [1.0, *reward]
 
 
+@pytest.mark.slow
 def test_an_outcome_beyond_all_bounds_is_no_reward_and_costs_no_night(night: Night) -> None:
     show(night, OLD, (1, "b", 2, FIRST, 40), outcome=[1e39, 2.0])
     assert run(night) == 2

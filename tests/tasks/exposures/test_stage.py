@@ -82,6 +82,7 @@ def test_readers_may_have_been_pointed_to_another_export_a_thousand_times(night:
     assert summary["message"] == "2 of 3 exposures as published; 1 of exports that are gone"
 
 
+@pytest.mark.slow
 def test_an_exposure_that_was_logged_more_than_once_is_one(night: Night) -> None:
     """A handler that tries again, and a line of its own for the click."""
     one, other = (1, "a", 1, FIRST, 30), (2, "b", 1, FIRST, 30)
@@ -91,6 +92,7 @@ def test_an_exposure_that_was_logged_more_than_once_is_one(night: Night) -> None
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+@pytest.mark.slow
 def test_what_is_no_id_of_an_export_costs_its_own_exposures_alone(night: Night, name: str) -> None:
     show(night, (1, "a", 1, name, 30), (2, "b", 1, FIRST, 30))
     summary, rows = joined(night)

@@ -156,6 +156,7 @@ def test_assumed_exposures_are_said_to_be_so_and_never_trusted(tmp_path: Path) -
     assert named(found, "good").reasons == ["exposures are assumed, not logged"]
 
 
+@pytest.mark.slow
 def test_a_log_of_one_user_is_refused_also_where_its_values_are_kept_as_json(tmp_path: Path) -> None:
     """Of a sum, whose interval has no ends then."""
     night = drawn_site(tmp_path, users=1)
