@@ -36,7 +36,7 @@ from recmodels.transformer.sequences import (
 )
 from recmodels.transformer.step_loss import StepLoss, compiled
 from recmodels.transformer.trained import Trained
-from recmodels.transformer.warm_start import DRAWN, Start, forget_drawn, tables_of, take_over
+from recmodels.transformer.warm_start import Start, forget_drawn, tables_of, take_over
 
 log = logging.getLogger(__name__)
 
@@ -82,16 +82,15 @@ def train(
             config, network, items, used, options,
             trained=start is not None, known_until=known_until, teachers=teachers,
         )  # fmt: skip
-        if start is not None:
-            trainer.begin_with(start, known)
         epochs = trainer.run()
-        if start is None and not trainer.state.progress.moved:
-            forget_drawn(trainer.state.model)
-            later = f"another {config.gap_days:g} to {config.horizon_days:g} days later"
-            log.warning(
-                "The transformer has learned nothing, and lists nothing: no user has an interaction and %s.",
-                later if config.objective == "horizon" else "a later one",
-            )
+        if not trainer.state.progress.moved:
+            forget_drawn(start, network, items, known)
+            if start is None:
+                later = f"another {config.gap_days:g} to {config.horizon_days:g} days later"
+                log.warning(
+                    "The transformer has learned nothing, and lists nothing: no user has an interaction and %s.",
+                    later if config.objective == "horizon" else "a later one",
+                )
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
         if network.user_cross is not None:  # whoever has no sequence is still as drawn: an unknown user
@@ -107,9 +106,9 @@ def train(
 class Trainer:
     """Trains a network and the items' embeddings, on the device that they are on.
 
-    Those that were `trained` before are validated first, and remain where no epoch makes them better, but for what is
-    new to them (`begin_with`). Their average follows slowly from the start: it begins with what has been averaged. What
-    `teachers` say is learned on everything, and nothing validates: they know it all.
+    Those that were `trained` before are validated first, and remain where all epochs make them worse. Their average
+    follows slowly from the start: it begins with what has been averaged. What `teachers` say is learned on everything,
+    and nothing validates: they know it all.
     """
 
     def __init__(
@@ -149,19 +148,9 @@ class Trainer:
         self.micro_batches = 1  # into which a step is divided, where memory does not hold it at once
         self.budget = Budget(options)
 
-    def begin_with(self, start: Start, known: Ints) -> None:
-        """Let the average begin with what an earlier network knows, and with 0 for the rest, which has just been drawn.
-
-        So what is averaged of new items is what is learned of them. `known` is as in `take_over`.
-        """
-        forget_drawn(self.averaged.module)
-        take_over(start, *self._averages, known)
-        self.state.best = _copied(self.averaged.module.state_dict())
-
     def run(self) -> list[dict[str, float]]:
         """Train to the end, leave the best weights in the network, and return a record of each epoch."""
         if len(self.sequences.starts) == 0:
-            self.state.model.load_state_dict(self.state.best)
             return []  # nobody has two items
         if self.checkpoint is not None:
             self.checkpoint.restore(self.state, self.device)
@@ -340,20 +329,12 @@ class Trainer:
             progress.epoch, loss, validation, progress.seconds, 100 * padding,
         )  # fmt: skip
         first = progress.epoch == 1 and not self.trained
-        if ndcg > progress.best or first or len(self.sequences.validation_users) == 0:
+        no_worse = ndcg == progress.best and progress.best_epoch == 0  # than the night before, which knows less
+        if ndcg > progress.best or no_worse or first or len(self.sequences.validation_users) == 0:
             progress.best, progress.best_epoch = ndcg, progress.epoch
             state.best = _copied(self.averaged.module.state_dict())
-        elif progress.best_epoch == 0:
-            self._take_what_is_new()
         progress.step = progress.targets = progress.positions = progress.padded_positions = 0
         progress.loss = progress.seconds = 0.0
-
-    def _take_what_is_new(self) -> None:
-        """Where the earlier weights remain, what the epoch has learned of items, terms and users that they lack."""
-        averages = self.averaged.module.state_dict()
-        for name in averages.keys() & {*DRAWN}:
-            best = self.state.best[name]
-            best[...] = torch.where(best.any(dim=1, keepdim=True), best, averages[name])
 
     def _no_time_to_validate(self) -> bool:
         """Whether a validation would end too late, on any of the devices; that of a first epoch has no use then."""
@@ -370,16 +351,11 @@ class Trainer:
         (total,) = self._summed(ndcg)  # by it all devices go on or end, whose rounding may differ
         return total / self.world
 
-    @property
-    def _averages(self) -> tuple[Network, ItemEmbedding]:
-        network, items = self.averaged.module.children()
-        assert isinstance(network, Network) and isinstance(items, ItemEmbedding)
-        return network, items
-
     def _lists(self, users: Ints) -> TopK:
         """Of the first of the validation users, by the averaged weights."""
         sequences = self.sequences
-        network, items = self._averages
+        network, items = self.averaged.module.children()
+        assert isinstance(network, Network)
         table = items().detach()
         starts, ends = sequences.user_starts[users], sequences.user_starts[users + 1]
         states = last_states(network, table, sequences.items, starts, ends, users)

@@ -13,8 +13,6 @@ from recmodels.transformer.network import ItemEmbedding, Network
 
 EMBEDDING, PROJECTION = "embedding", "term_projection"
 USER_EMBEDDING = "user_cross.user_embedding.weight"  # a row a user, and the last one for unknown users
-DRAWN = (f"0.{USER_EMBEDDING}", f"1.{EMBEDDING}", f"1.{PROJECTION}")
-"""Where a network and the items' embeddings are parts of one module, what has a row for each user, item and term."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,18 @@ def take_over(start: Start, network: Network, items: ItemEmbedding, known: Ints)
 
 
 @torch.no_grad()
-def forget_drawn(model: nn.Module) -> None:
-    """Set to 0 what is drawn for each user, item and term: of drawn items nothing is known, and they might be listed.
+def forget_drawn(start: Start | None, network: Network, items: ItemEmbedding, known: Ints) -> None:
+    """Set to 0 what was drawn for items, terms and users that no earlier network knew, where no step was taken.
 
-    `model` has a network and the items' embeddings, as that of a `Trainer`.
+    Nothing is known of them: drawn items would be listed for whoever they happen to be near. The rest as in
+    `take_over`.
     """
-    for name, table in model.named_parameters():
-        if name in DRAWN:
+    users = None if network.user_cross is None else network.user_cross.user_embedding.weight
+    for table in (items.embedding, items.term_projection, users):
+        if table is not None:
             table.zero_()
+    if start is not None:
+        take_over(start, network, items, known)
 
 
 def tables_of(catalogue: ItemEmbedding) -> dict[str, Floats]:
