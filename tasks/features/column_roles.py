@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from recmodels.data import layout
 from recmodels.data.arrays import Doubles
 from recmodels.errors import ConfigError
-from tasks.features.runs import STROKE, runs_of
+from tasks.features.runs import may_reach_back, runs_of
 from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
 
@@ -72,7 +72,7 @@ def _role_of_strings(column: pa.ChunkedArray) -> Role:
 def _words(texts: pa.ChunkedArray) -> float:
     """About how many words all texts have, as `length_in_words` counts them."""
     runs = runs_of(texts.combine_chunks())[0].dictionary_encode()
-    if pc.any(pc.starts_with(runs.dictionary, STROKE)).as_py():
+    if may_reach_back(runs.dictionary):
         return sum(map(length_in_words, texts.to_pylist()))
     times = np.bincount(runs.indices.to_numpy(), minlength=len(runs.dictionary))
     return float(times @ [length_in_words(run) for run in runs.dictionary.to_pylist()])

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
 from tasks.features.column_roles import numbers_of, role_of
-from tasks.features.runs import STROKE, runs_of
+from tasks.features.runs import may_reach_back, runs_of
 from tasks.features.settings import FeatureSettings
 from tasks.features.tokens import category, stop_words, tags, words
 
@@ -112,7 +112,7 @@ def _of_texts(column: pa.ChunkedArray, split: Split) -> Documents:
         ends.append(offsets[1:] + n)
         n += len(runs)
     encoded = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries().combine_chunks()
-    if pc.any(pc.starts_with(encoded.dictionary, STROKE)).as_py():
+    if may_reach_back(encoded.dictionary):
         return Documents.of_lists([split(text) for text in column.to_pylist()])
     return _of_values(encoded, np.concatenate(ends), split)
 

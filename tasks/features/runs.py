@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recmodels.data.arrays import Longs
 
@@ -31,4 +32,9 @@ def runs_of(texts: pa.StringArray) -> tuple[pa.StringArray, Longs]:
 
 
 STROKE = "\u0338"
-"""It makes another character of the `<`, `=` or `>` before it, and is none of its own then."""
+"""It makes another character of the `<`, `=` or `>` before it, also across other marks, and is none of its own then."""
+
+
+def may_reach_back(runs: pa.Array) -> bool:
+    """Whether one of some runs may be part of the character before it, so that texts are to be read whole."""
+    return pc.any(pc.match_substring(runs, STROKE)).as_py() is True

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.features.documents import Documents, _of_numbers, item_documents, range_of, tag_documents
@@ -44,6 +44,7 @@ def test_columns_say_what_their_roles_make_of_them() -> None:
 
 
 @given(st.lists(st.none() | st.text() | st.text("aB_ 1-=é千ﬁ\u0301\u0338\x00\n"), max_size=6), st.booleans())
+@example(["<\u0300\u0338"], False)
 @pytest.mark.slow
 def test_the_terms_of_texts_are_their_words(texts: list[str | None], without: bool) -> None:
     items = pa.table({"title": pa.array(texts, pa.string())})
