@@ -62,6 +62,16 @@ def test_lists_are_those_of_sorting_all_products(k: int, repeats: bool) -> None:
     assert_same(top, expected(model.users_[users] @ model.item_vectors_.T, denied, k))
 
 
+def test_who_has_a_vector_of_zeros_has_neither_scores_nor_a_list() -> None:
+    data = small_site()
+    model, users = Given().fit(data), np.array([0, 1], np.int32)
+    model.users_[0], model.users_[1] = 0, 1
+    scores = model._score(data, users)
+    assert (scores[0] == -np.inf).all()
+    np.testing.assert_array_equal(scores[1] == -np.inf, ~model.item_vectors_.any(axis=1))
+    assert (model.recommend(data, users, 5).items[0] == -1).all()
+
+
 def test_similar_items_are_by_the_cosine_of_their_vectors() -> None:
     model = Given().fit(small_site())
     vectors = model.item_vectors_
